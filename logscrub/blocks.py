@@ -1,0 +1,138 @@
+"""Bytes become blocks of whole lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from logscrub.schema import NO_REJECTS, REASONS, Block, Reason, Rejects
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+BLOCK_SIZE = 16 * 2**20
+"""Bytes a block aims at: large enough to vectorise, small enough to bound memory by."""
+
+_TOO_LONG = REASONS.index(Reason.TOO_LONG)
+
+
+class Splitter:
+    """Collects bytes and gives them back as blocks that end at line ends.
+
+    A line that is longer than `size` is not kept: it becomes one reject of the block that follows, so memory is
+    bounded whatever the input.
+
+    Args:
+        offset: Where in its source the first byte pushed stands.
+        size: Bytes without a line end after which a line is given up.
+        dropped: Told the bytes of lines that are given up, line end included, as they pass.
+    """
+
+    def __init__(
+        self,
+        offset: int = 0,
+        *,
+        size: int = BLOCK_SIZE,
+        dropped: Callable[[bytes], object] = lambda _: None,
+    ) -> None:
+        self._size = size
+        self._dropped = dropped
+        self._start = offset
+        self._parts: list[bytes] = []
+        self._held = 0
+        self._skipped_from: int | None = None
+        self._overlong: list[tuple[int, int]] = []
+        self._has_line = False
+
+    @property
+    def pending(self) -> int:
+        """Bytes held back."""
+        return self._held
+
+    @property
+    def has_line(self) -> bool:
+        """Whether `take` would give a block without being told that the source ended."""
+        return self._has_line or bool(self._overlong)
+
+    def push(self, chunk: bytes) -> None:
+        """Add bytes that follow those pushed before."""
+        if self._skipped_from is not None:
+            newline = chunk.find(b"\n")
+            if newline < 0:
+                self._dropped(chunk)
+                self._start += len(chunk)
+                return
+            self._dropped(chunk[: newline + 1])
+            self._end_skip(self._start + newline)
+            self._start += newline + 1
+            chunk = chunk[newline + 1 :]
+        if not chunk:
+            return
+        self._parts.append(chunk)
+        self._held += len(chunk)
+        self._has_line = self._has_line or b"\n" in chunk
+        if self._held > self._size and not self._has_line:
+            self._skipped_from = self._start
+            for part in self._parts:
+                self._dropped(part)
+            self._start += self._held
+            self._parts, self._held = [], 0
+
+    def take(self, *, final: bool = False) -> Block | None:
+        """The whole lines held so far, or None when there is none.
+
+        Args:
+            final: The source ends here, so an unterminated last line counts as a line.
+        """
+        if self._skipped_from is not None:
+            if not final:
+                return None
+            self._end_skip(self._start)
+        data = b"".join(self._parts)
+        cut = len(data) if final else data.rfind(b"\n") + 1
+        if not cut and not self._overlong:
+            self._parts = [data] if data else []
+            return None
+        block = Block(data[:cut], self._start, self._rejects())
+        rest = data[cut:]
+        self._parts = [rest] if rest else []
+        self._start += cut
+        self._held = len(rest)
+        self._has_line = False
+        return block
+
+    def _end_skip(self, end: int) -> None:
+        assert self._skipped_from is not None
+        self._overlong.append((self._skipped_from, end - self._skipped_from))
+        self._skipped_from = None
+
+    def _rejects(self) -> Rejects:
+        if not self._overlong:
+            return NO_REJECTS
+        pairs = np.array(self._overlong, np.int64)
+        self._overlong = []
+        return Rejects(pairs[:, 0], pairs[:, 1], np.full(len(pairs), _TOO_LONG, np.uint8))
+
+
+def blocks(
+    chunks: Iterable[bytes], *, offset: int = 0, size: int = BLOCK_SIZE, final: bool = True
+) -> Iterator[Block]:
+    """Cut a stream of bytes into blocks of whole lines.
+
+    Args:
+        chunks: The bytes, in any portions.
+        offset: Where in its source the first byte stands.
+        size: Bytes a block aims at.
+        final: Whether an unterminated last line counts as a line.
+
+    Yields:
+        Blocks that follow one another without gap.
+    """
+    splitter = Splitter(offset, size=size)
+    for chunk in chunks:
+        splitter.push(chunk)
+        if splitter.pending >= size and (block := splitter.take()):
+            yield block
+    if block := splitter.take(final=final):
+        yield block

@@ -1,0 +1,136 @@
+"""What servers escape, decoded: once per distinct value."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from logscrub.formats.layout import Escape
+
+_LETTERS: Final = {
+    # The letters of C (mod_log_config) and of JSON; one table, because no server writes one and
+    # means the other.
+    ord("n"): b"\n",
+    ord("t"): b"\t",
+    ord("r"): b"\r",
+    ord("b"): b"\b",
+    ord("f"): b"\f",
+    ord('"'): b'"',
+    ord("\\"): b"\\",
+}
+_C_ONLY: Final = {ord("v"): b"\v"}
+_JSON_ONLY: Final = {ord("/"): b"/"}
+_BACKSLASH: Final = 0x5C
+
+
+def decode(values: pa.Array, escape: Escape) -> pa.Array:
+    """The values as text: escapes decoded, bytes that are not UTF-8 replaced by U+FFFD.
+
+    Args:
+        values: Distinct values, `binary`, as the server wrote them.
+        escape: How it escapes.
+
+    Returns:
+        `string`, as long; null for `-` and for nothing, which is how servers write a missing value.
+    """
+    raw = bytes_of(values)
+    backslashes = escape is not Escape.NONE and bool((raw == _BACKSLASH).any())
+    foreign = len(raw) > 0 and int(raw.max()) >= 0x80
+    if not backslashes and not foreign:
+        text = values.cast(pa.string())
+    else:
+        text = pa.array([_decode_one(value, escape) for value in values.to_pylist()], pa.string())
+    return _missing_as_null(text, values, raw)
+
+
+def offsets_of(values: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Where the values of a `binary` array stand in `bytes_of` it: one offset more than values."""
+    if not len(values):
+        return np.zeros(1, np.int64)
+    count = len(values) + 1
+    offsets = np.frombuffer(values.buffers()[1], np.int32, count, 4 * values.offset)
+    return offsets.astype(np.int64) - int(offsets[0])
+
+
+def bytes_of(values: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+    """All values of a `binary` array one after the other."""
+    buffer = values.buffers()[2] if len(values) else None
+    if buffer is None:
+        return np.empty(0, np.uint8)
+    offsets = np.frombuffer(values.buffers()[1], np.int32, len(values) + 1, 4 * values.offset)
+    return np.frombuffer(buffer, np.uint8, int(offsets[-1]) - int(offsets[0]), int(offsets[0]))
+
+
+def _missing_as_null(
+    text: pa.Array, values: pa.Array, raw: np.ndarray[tuple[int], np.dtype[np.uint8]]
+) -> pa.Array:
+    offsets = offsets_of(values)
+    length = np.diff(offsets)
+    missing = length == 0
+    single = np.flatnonzero(length == 1)
+    missing[single] = raw[offsets[single]] == ord("-")
+    if not missing.any():
+        return text
+    return pc.if_else(pa.array(missing), pa.scalar(None, pa.string()), text)
+
+
+def _decode_one(value: bytes, escape: Escape) -> str:
+    if escape is Escape.NONE or b"\\" not in value:
+        return value.decode("utf-8", "replace")
+    return unescape(value, json=escape is Escape.JSON).decode("utf-8", "replace")
+
+
+def unescape(value: bytes, *, json: bool) -> bytes:
+    r"""The bytes behind the escapes; an escape that is none stays as it is.
+
+    >>> unescape(rb"caf\xC3\xA9 \"x\" \q", json=False)
+    b'caf\xc3\xa9 "x" \\q'
+
+    Args:
+        value: As the server wrote it.
+        json: Whether escapes are those of JSON (`\u00e9`) instead of those of C (`\xe9`).
+    """
+    letters = _LETTERS | (_JSON_ONLY if json else _C_ONLY)
+    out = bytearray()
+    at = 0
+    while (slash := value.find(b"\\", at)) >= 0:
+        out += value[at:slash]
+        mark = value[slash + 1] if slash + 1 < len(value) else 0
+        if mark in letters:
+            out += letters[mark]
+            at = slash + 2
+            continue
+        piece, at = _coded(value, slash, json=json)
+        out += piece
+    out += value[at:]
+    return bytes(out)
+
+
+def _coded(value: bytes, slash: int, *, json: bool) -> tuple[bytes, int]:
+    """What the numeric escape at `slash` stands for, and where it ends."""
+    digits = 4 if json else 2
+    code = _hex(value, slash, b"u" if json else b"x", digits)
+    end = slash + 2 + digits
+    if code < 0:
+        return b"\\", slash + 1
+    if not json:
+        return bytes((code,)), end
+    if 0xD800 <= code < 0xDC00:
+        low = _hex(value, end, b"u", digits)
+        if 0xDC00 <= low < 0xE000:
+            code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00)
+            end += 2 + digits
+    # A lone surrogate has no UTF-8; its bytes are replaced when the value is decoded.
+    return chr(code).encode("utf-8", "surrogatepass"), end
+
+
+def _hex(value: bytes, slash: int, mark: bytes, digits: int) -> int:
+    text = value[slash + 2 : slash + 2 + digits]
+    if value[slash : slash + 2] != b"\\" + mark or len(text) != digits:
+        return -1
+    if not all(chr(c) in "0123456789abcdefABCDEF" for c in text):
+        return -1
+    return int(text, 16)
