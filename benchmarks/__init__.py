@@ -1,0 +1,1 @@
+"""Seeded logs and the programs that measure logscrub on them; not part of the package."""
