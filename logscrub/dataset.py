@@ -1,0 +1,300 @@
+"""The output folder: where things lie, who may touch it, and how files appear and vanish in it.
+
+`data/` is a plain Hive dataset. A file appears in it only after the ledger holds it, by one rename, and vanishes only
+after the ledger says so: a listing never shows a row twice or one that is not committed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import shutil
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from logscrub.errors import BusyError, LedgerError, OutputError
+from logscrub.ledger import open_ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from logscrub.ledger import Ledger
+    from logscrub.records import Segment
+
+_FOLDER_MODE = 0o750
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The paths of one output folder.
+
+    Args:
+        root: What the user calls OUT.
+    """
+
+    root: Path
+
+    @property
+    def data(self) -> Path:
+        """The Parquet that readers see."""
+        return self.root / "data"
+
+    @property
+    def staging(self) -> Path:
+        """What is not committed yet, or no longer."""
+        return self.root / "staging"
+
+    @property
+    def policy(self) -> Path:
+        """The policy of this dataset."""
+        return self.root / "policy.toml"
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger's file."""
+        return self.root / "ledger.db"
+
+    @property
+    def keys(self) -> Path:
+        """Where keys lie unless the user says otherwise."""
+        return self.root / "keys"
+
+
+def create(dataset: Dataset) -> None:
+    """Make the folders of a dataset where they are not there yet.
+
+    Raises:
+        OutputError: They cannot be made, or the folder holds something else.
+    """
+    root = dataset.root
+    try:
+        if os.path.lexists(root) and not root.is_dir():
+            raise OutputError(
+                f"{root} is not a folder", hint="name a new or empty folder with --out"
+            )
+        if root.is_dir() and not _is_ours(dataset):
+            raise OutputError(
+                f"the folder {root} holds other files", hint="name a new or empty folder with --out"
+            )
+        for folder in (root, dataset.data, dataset.staging):
+            folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(error, root) from None
+
+
+def _is_ours(dataset: Dataset) -> bool:
+    """Whether a folder is empty, or holds nothing but what logscrub puts into one."""
+    names = {"data", "staging", "policy.toml", "lock", "ingest.lock", "keys", "ledger.db"}
+    found = {entry.name for entry in dataset.root.iterdir()}
+    return dataset.ledger.exists() or found <= names
+
+
+def exists(dataset: Dataset) -> None:
+    """Check that a folder is a dataset.
+
+    Raises:
+        OutputError: It is not there, or not one of ours.
+    """
+    if not dataset.root.is_dir():
+        raise OutputError(
+            f"there is no folder {dataset.root}", hint="name the folder given to --out"
+        )
+    if not dataset.data.is_dir():
+        raise OutputError(
+            f"the folder {dataset.root} is not a dataset of logscrub",
+            hint="name the folder given to --out",
+        )
+
+
+def output_error(error: OSError, path: Path) -> OutputError:
+    """Say what the operating system refused and what to do, without its own text.
+
+    Args:
+        error: What happened.
+        path: The file or folder concerned.
+    """
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return OutputError(
+            f"no space left for {path}: what was not committed is dropped",
+            hint="free some space and run the command again; it goes on where it stopped",
+        )
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return OutputError(
+            f"no permission to write {path}",
+            hint="check its owner and mode, and that the disk is writable",
+        )
+    name = errno.errorcode.get(error.errno or 0, "unknown error")
+    return OutputError(
+        f"{path} cannot be written or read ({name})", hint="check the path and the disk"
+    )
+
+
+@contextmanager
+def locked(dataset: Dataset, name: str, *, wait: float = 0.0) -> Iterator[None]:
+    """Hold one of the two locks of a dataset.
+
+    Args:
+        dataset: Whose.
+        name: `lock` for one commit, expiry or recovery; `ingest.lock` for the life of a writer.
+        wait: Seconds to wait for it.
+
+    Raises:
+        BusyError: Somebody else holds it.
+    """
+    path = dataset.root / name
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise output_error(error, path) from None
+    try:
+        _acquire(handle, dataset, time.monotonic() + wait)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _acquire(handle: int, dataset: Dataset, until: float) -> None:
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise BusyError(
+                    f"another logscrub process is writing to {dataset.root}",
+                    hint="wait until it has finished, or stop it; expire, status and query work beside it",
+                ) from None
+            time.sleep(0.05)
+        else:
+            return
+
+
+@contextmanager
+def opened(dataset: Dataset, *, make: bool = False) -> Iterator[Ledger]:
+    """The ledger of a dataset, closed at the end.
+
+    Args:
+        dataset: Whose.
+        make: Create it in a dataset that has no segment yet.
+    """
+    ledger = open_ledger(dataset.ledger, create=make and not any(dataset.data.iterdir()))
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable: without this a rename can vanish in a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def publish(dataset: Dataset, ledger: Ledger) -> None:
+    """Bring the files into the state that the ledger says, whatever happened before.
+
+    Idempotent: it is the second half of a commit, and all of recovery.
+
+    Raises:
+        LedgerError: A committed segment is nowhere.
+    """
+    try:
+        if gone := ledger.segments("replaced"):
+            _swap(dataset, ledger)
+            ledger.set_state([one.name for one in gone], "expired")
+        if staged := ledger.segments("staged"):
+            _move_in(dataset, staged)
+            ledger.set_state([one.name for one in staged], "published")
+    except OSError as error:
+        raise output_error(error, dataset.data) from None
+
+
+def _move_in(dataset: Dataset, segments: Sequence[Segment]) -> None:
+    folders = set()
+    for segment in segments:
+        folder = dataset.data / segment.folder
+        folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        waiting = dataset.staging / segment.name
+        if waiting.exists():
+            waiting.rename(folder / segment.name)
+        elif not (folder / segment.name).exists():
+            raise _lost(segment)
+        folders |= {folder, folder.parent}
+    for folder in folders | {dataset.data}:
+        sync_folder(folder)
+
+
+def _lost(segment: Segment) -> LedgerError:
+    return LedgerError(
+        f"the committed segment {segment.name} is lost",
+        hint="restore it from a backup, or ingest its source again with --replace",
+    )
+
+
+def _swap(dataset: Dataset, ledger: Ledger) -> None:
+    """Exchange `data/` for a tree of hard links without the replaced segments, in one system call."""
+    tree = dataset.staging / f"tree-{uuid4().hex}"
+    for segment in ledger.segments("published", "staged"):
+        folder = tree / segment.folder
+        folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        places = (dataset.data / segment.folder / segment.name, dataset.staging / segment.name)
+        found = next((place for place in places if place.exists()), None)
+        if found is None:
+            raise _lost(segment)
+        os.link(found, folder / segment.name)
+    tree.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+    for name, _, _ in os.walk(tree):
+        sync_folder(Path(name))
+    exchange(tree, dataset.data)
+    sync_folder(dataset.root)
+    shutil.rmtree(tree)
+    for segment in ledger.segments("staged"):
+        (dataset.staging / segment.name).unlink(missing_ok=True)
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Swap two folders of one file system atomically.
+
+    Raises:
+        OutputError: The platform or the file system cannot.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    names = os.fsencode(one), os.fsencode(other)
+    if sys.platform == "darwin":
+        failed = libc.renamex_np(*names, 0x2)  # RENAME_SWAP
+    else:
+        at_cwd, rename_exchange = -100, 0x2
+        failed = libc.renameat2(at_cwd, names[0], at_cwd, names[1], rename_exchange)
+    if failed:
+        raise output_error(OSError(ctypes.get_errno(), ""), other)
+
+
+def clean_staging(dataset: Dataset, ledger: Ledger) -> int:
+    """Remove what a stopped writer left behind. Only for the holder of `ingest.lock`.
+
+    Returns:
+        How many files were removed.
+    """
+    waiting = {one.name for one in ledger.segments("staged")}
+    removed = 0
+    try:
+        for entry in dataset.staging.iterdir():
+            if entry.name in waiting:
+                continue
+            removed += 1
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+    except OSError as error:
+        raise output_error(error, dataset.staging) from None
+    return removed

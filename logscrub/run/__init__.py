@@ -1,0 +1,1 @@
+"""Drivers: what the commands do, with clocks, disks and threads, and without printing."""

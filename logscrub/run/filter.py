@@ -1,0 +1,288 @@
+"""`filter`: lines in, scrubbed lines of the same format out, as soon as they arrive."""
+
+from __future__ import annotations
+
+import queue
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+
+from logscrub import keystore, profiles
+from logscrub.blocks import Splitter
+from logscrub.decompress import SNIFF, compression
+from logscrub.errors import FormatError, PolicyError, SourceError
+from logscrub.formats import parse, split
+from logscrub.formats.catalogue import named, resolve
+from logscrub.formats.choice import AUTO, choose_layout
+from logscrub.formats.layout import Role
+from logscrub.policy import Agent, Geo, Threats, override
+from logscrub.run.prepare import layout_from
+from logscrub.run.rebuild import lines
+from logscrub.run.scrubbing import Tally
+from logscrub.schema import Raw
+from logscrub.transform import Geo as Databases
+from logscrub.transform import compile_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from logscrub.formats.choice import Choice
+    from logscrub.formats.layout import Layout
+    from logscrub.formats.lines import Split
+    from logscrub.policy import Policy
+    from logscrub.run.prepare import Wishes
+    from logscrub.schema import Block, Parsed
+    from logscrub.transform import Transform
+
+MOST_AT_ONCE: Final = 4 * 2**20
+"""Bytes that are worked on together when more wait."""
+DECIDE_AFTER: Final = 1.0
+"""Seconds after the first byte at which the format is judged on what there is."""
+DECIDE_LINES: Final = 100
+"""Lines that are enough to judge the format at once."""
+TELL_EVERY: Final = 60.0
+"""Seconds between two notes of what was dropped so far."""
+_DECIDE_BYTES: Final = 2**20
+_ANY: Final = "combined"
+
+
+@dataclass(frozen=True, slots=True)
+class Filtering:
+    """How lines are scrubbed.
+
+    Args:
+        policy: What is kept of them.
+        transform: The policy without what a line has no place for, compiled.
+        format: Name, string or `auto`.
+        layout: Already compiled; outranks `format`.
+        zone: IANA name for lines that do not say their offset, empty for none.
+        keys: The key folder, None without tokens.
+        clock: Gives the present, which decides whether a key period is over.
+    """
+
+    policy: Policy
+    transform: Transform
+    format: str
+    layout: Layout | None
+    zone: str
+    keys: Path | None
+    clock: Callable[[], datetime]
+
+
+def filtering(wishes: Wishes, clock: Callable[[], datetime]) -> Filtering:
+    """Everything that can be wrong about the options is wrong here, before the first line is read.
+
+    Raises:
+        PolicyError: No such policy, a setting that does not tighten it, or tokens without keys.
+        FormatError: The format is none.
+        KeyFileError: The key folder is open to others.
+    """
+    policy, _ = profiles.read(wishes.policy or profiles.DEFAULT)
+    policy = override(policy, wishes.settings) if wishes.settings else policy
+    hashes = policy.address.mode == "hash"
+    if hashes and wishes.keys is None:
+        raise PolicyError(
+            f"the policy {policy.name} makes tokens, and there are no keys to make them with",
+            hint="name the key folder: --keys DIR; the keys of a dataset lie in OUT/keys",
+        )
+    layout = layout_from(wishes.format_from) if wishes.format_from else None
+    if layout is None and wishes.format != AUTO:
+        layout = resolve(wishes.format)
+    if hashes and wishes.keys is not None:
+        keystore.init(wishes.keys)
+    # What a line has no place for is not made. User agents get a text of their own.
+    narrow = replace(
+        policy, geo=Geo(), threats=Threats(labels=False, rules=False),
+        agent=Agent(browser=False, version=False, os=False, device=False, bot=False),
+        address=replace(policy.address, version=False),
+    )  # fmt: skip
+    return Filtering(
+        policy, compile_policy(narrow, Databases()), wishes.format, layout, wishes.timezone,
+        wishes.keys if hashes else None, clock,
+    )  # fmt: skip
+
+
+def arrivals(
+    box: queue.Queue[bytes], stop: Callable[[], bool], *, wait: float = 0.1
+) -> Iterator[bytes]:
+    """What a draining thread put in a queue, as much at once as is there; nothing when nothing came.
+
+    Args:
+        box: Filled by the thread that reads standard input; an empty portion ends it.
+        stop: True ends the reading once what arrived is handed on.
+        wait: Seconds after which an empty portion says that nothing came.
+    """
+    ended = False
+    while not ended:
+        got: list[bytes] = []
+        size = 0
+        try:
+            while size < MOST_AT_ONCE:
+                portion = box.get_nowait() if got else box.get(timeout=wait)
+                ended = not portion
+                if ended:
+                    break
+                got.append(portion)
+                size += len(portion)
+        except queue.Empty:
+            pass
+        if got or not ended:
+            yield b"".join(got)
+        if stop():
+            return
+
+
+@dataclass(slots=True)
+class _State:
+    """Where the stream stands until and after its format is known."""
+
+    work: Filtering
+    splitter: Splitter = field(default_factory=Splitter)
+    head: bytes = b""
+    began: float | None = None
+    told: float = 0.0
+    layout: Layout | None = None
+    tally: Tally = field(default_factory=Tally)
+
+
+def filter_lines(
+    portions: Iterable[bytes],
+    work: Filtering,
+    write: Callable[[pa.Buffer], None],
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    chosen: Callable[[Choice], None] = lambda _: None,
+    dropped: Callable[[Tally], None] = lambda _: None,
+) -> Tally:
+    """Scrub a stream of lines; whole lines are written as soon as their portion has arrived.
+
+    Args:
+        portions: Bytes as they arrive; empty when nothing came for a while.
+        work: How to scrub them.
+        write: Takes lines, each with its line end.
+        stop: Whether the reading was ended from outside, so that the rest is not a whole line.
+        chosen: Told which format the lines are in, once.
+        dropped: Told once a minute, while there is something to tell, where every line went.
+
+    Returns:
+        Where every line went.
+
+    Raises:
+        FormatError: No format fits the first lines.
+        SourceError: They are compressed.
+    """
+    state = _State(work)
+    for portion in portions:
+        if portion:
+            state.splitter.push(portion)
+        if state.layout is None:
+            _decide(state, portion, chosen)
+        if state.splitter.has_line and (state.layout or not state.head):
+            _scrub(state, state.splitter.take(), write)
+            _tell(state, dropped)
+    if state.layout is None:
+        if stop():
+            state.head = state.head[: state.head.rfind(b"\n") + 1]
+        _decide(state, b"", chosen, final=True)
+    _scrub(state, state.splitter.take(final=not stop()), write)
+    return state.tally
+
+
+def _decide(
+    state: _State, portion: bytes, chosen: Callable[[Choice], None], *, final: bool = False
+) -> None:
+    """Judge the format on the first lines that are not blank, as soon as that can be done."""
+    head = (state.head + portion[: _DECIDE_BYTES - len(state.head)]).lstrip(b" \t\r\n")
+    state.head, work = head, state.work
+    if not head:
+        return
+    packed = compression(head)
+    if packed != "none" and (len(head) >= SNIFF or final):
+        raise SourceError(
+            f"standard input is compressed ({packed})",
+            hint="decompress it first: zcat FILE | logscrub filter",
+        )
+    now = time.monotonic()
+    state.began = state.began or now
+    full = final or len(head) >= _DECIDE_BYTES
+    whole = head if full else head[: head.rfind(b"\n") + 1]
+    enough = full or whole.count(b"\n") >= DECIDE_LINES
+    if not whole or not (enough or work.layout or now - state.began >= DECIDE_AFTER):
+        return
+    sample = b"\n".join(whole.split(b"\n", DECIDE_LINES)[:DECIDE_LINES])
+    choice = choose_layout(sample + b"\n", work.format, work.layout)
+    if choice.layout is None and enough:
+        hint = choice.hint.removesuffix("; nothing was committed")
+        raise FormatError(f"standard input: {choice.reason}", hint=hint)
+    if choice.layout is not None:
+        state.layout, state.head, state.told = choice.layout, b"", now
+        chosen(choice)
+
+
+def _scrub(state: _State, block: Block | None, write: Callable[[pa.Buffer], None]) -> None:
+    """Scrub a block; as long as no format is known there are only blank lines, which any format counts."""
+    if block is None:
+        return
+    parsed, text = scrub_block(block, state.layout or named(_ANY), state.work)
+    state.tally.add(parsed, None)
+    if text.size:
+        write(text)
+
+
+def _tell(state: _State, dropped: Callable[[Tally], None]) -> None:
+    now = time.monotonic()
+    if state.tally.rejects and now - state.told >= TELL_EVERY:
+        state.told = now
+        dropped(state.tally)
+
+
+def scrub_block(block: Block, layout: Layout, work: Filtering) -> tuple[Parsed, pa.Buffer]:
+    """Scrub the lines of one block.
+
+    Returns:
+        What they were read as, and the scrubbed lines.
+
+    Raises:
+        FormatError: Tokens need the time zone of the lines, and nobody said which it is.
+        KeyFileError: A key cannot be read.
+    """
+    policy, transform = work.policy, work.transform
+    wanted = transform.needs | {Raw.AGENT}
+    if any(one.keeps is Role.REQUEST for one in layout.fields):
+        wanted |= {Raw.METHOD}
+    # Tokens depend on the day in UTC; all else is read and written in the server's own time.
+    zone = work.zone or (None if work.keys else "UTC")
+    parsed = parse(block, layout, wanted, zone=zone)
+    if Raw.TIME not in parsed.columns:
+        parsed = _at(parsed, work.clock())
+    rule = policy.address
+    keys = keystore.period_keys(
+        work.keys, transform.periods(parsed), rotation_days=rule.rotation.days, ttl_days=rule.key_ttl.days,
+        now=work.clock(),
+    ) if work.keys else {}  # fmt: skip
+    scrubbed = transform.apply(parsed, keys=keys)
+    return parsed, lines(_fitting(block, layout, parsed), parsed, scrubbed, layout, policy)
+
+
+def _at(parsed: Parsed, now: datetime) -> Parsed:
+    """The lines of a format without times, as if they were written now."""
+    moment = np.full(parsed.rows, int(now.timestamp() * 1000))
+    stamps = pa.array(moment, pa.int64()).cast(pa.timestamp("ms", tz="UTC"))
+    return replace(parsed, columns={**parsed.columns, Raw.TIME: stamps})
+
+
+def _fitting(block: Block, layout: Layout, parsed: Parsed) -> Split:
+    """Where the fields of the lines stand that became rows."""
+    found = split(block, layout)
+    if found.rows == parsed.rows:
+        return found
+    keep = np.flatnonzero(~np.isin(found.line_starts + block.offset, parsed.rejects.offsets))
+    return replace(
+        found, line_starts=found.line_starts[keep], line_ends=found.line_ends[keep],
+        starts=found.starts[:, keep], ends=found.ends[:, keep],
+    )  # fmt: skip

@@ -1,0 +1,239 @@
+"""`ingest`: files and pipes into a dataset, each source committed by itself."""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from logscrub import dataset as folder
+from logscrub.dataset import Dataset, locked, opened
+from logscrub.errors import LogscrubError, OutputError, PartialError, SourceError
+from logscrub.identity import HEAD
+from logscrub.run.batch import Job, Outcome
+from logscrub.run.staging import stage
+from logscrub.source import Found, Input, Opened, find
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import date
+
+    from logscrub.ledger import Ledger
+
+_COMMIT_WAIT = 60.0
+_GROUP = 64
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run did, source by source.
+
+    Args:
+        outcomes: In the order of reading.
+        left: `(path, why)` of files in folders that were not read.
+        recovered: Files of a stopped run that were cleared away at start.
+    """
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    left: list[tuple[str, str]] = field(default_factory=list)
+    recovered: int = 0
+
+    def error(self) -> LogscrubError | None:
+        """The error the run ends with, None when everything was taken."""
+        errors = [one.error for one in self.outcomes if one.error]
+        if not errors:
+            return None
+        refused = [one for one in self.outcomes if one.status == "refused"]
+        half = isinstance(errors[0], SourceError) and not refused
+        if len(self.outcomes) == 1 and not half:
+            return errors[0]
+        if len(refused) == len(self.outcomes) and len({type(one) for one in errors}) == 1:
+            return errors[0]
+        return PartialError(
+            f"{len(errors)} of {len(self.outcomes)} sources were refused or damaged",
+            hint="the lines above say which and why; everything else is committed",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How a run tells what it is doing.
+
+    Args:
+        begin: Called with the inputs before the first is read.
+        progress: Called with an input's path and its bytes read so far.
+        done: Called with each outcome.
+        stop: Asked whether to stop early.
+    """
+
+    begin: Callable[[Sequence[Input]], None] = lambda _: None
+    progress: Callable[[Path, int], None] = lambda _path, _read: None
+    done: Callable[[Outcome], None] = lambda _: None
+    stop: Callable[[], bool] = lambda: False
+
+
+@contextmanager
+def writing(
+    out: Dataset, digest: str, *, stamp: str, wait: float = 0.0
+) -> Iterator[tuple[Ledger, int]]:
+    """Be the one writer of a dataset, after recovery.
+
+    Args:
+        out: The dataset; made when it is not there.
+        digest: Of the policy it is pinned to.
+        stamp: Now, ISO 8601.
+        wait: Seconds to wait for another writer; a server that restarts starts the next one before this one ends.
+
+    Yields:
+        The ledger, and how many files of a stopped run were cleared away.
+    """
+    folder.create(out)
+    with locked(out, "ingest.lock", wait=wait):
+        with locked(out, "lock", wait=_COMMIT_WAIT):
+            make = not out.ledger.exists()
+            with opened(out, make=make) as ledger:
+                if make:
+                    ledger.record_policy(digest, reason="first ingest", changes=(), at=stamp)
+                folder.publish(out, ledger)
+                removed = folder.clean_staging(out, ledger)
+        with opened(out) as ledger:
+            yield ledger, removed
+
+
+def commit(out: Dataset, ledger: Ledger, outcome: Outcome, *, stamp: str) -> None:
+    """Make the batch of an outcome exist and visible."""
+    if outcome.batch is None:
+        return
+    with locked(out, "lock", wait=_COMMIT_WAIT):
+        ledger.commit(outcome.batch, at=stamp, replacing=outcome.replacing)
+        folder.publish(out, ledger)
+
+
+def ingest_files(
+    out: Dataset,
+    ledger: Ledger,
+    paths: Sequence[str],
+    job: Job,
+    *,
+    jobs: int = 1,
+    watch: Watch | None = None,
+) -> Summary:
+    """Read files, folders and globs into the dataset.
+
+    Args:
+        out: The dataset, held by `writing`.
+        ledger: Its ledger.
+        paths: As the user gave them; none means the paths of the policy's sources.
+        job: The run, without what the ledger knows.
+        jobs: Sources to work on at the same time.
+        watch: Whom to tell.
+
+    Returns:
+        What became of each source. A refused one does not stop the others.
+    """
+    watch = watch or Watch()
+    found = find(paths, job.policy.sources, out=out.root)
+    summary = Summary(left=[(str(path), why) for path, why in found.left])
+    for path, error in found.refused:
+        _note(summary, watch, Outcome(str(path), "refused", error=error))
+    watch.begin(found.inputs)
+    for outcome in _outcomes(found, job, ledger, jobs=jobs, watch=watch):
+        settled = _settle(out, ledger, outcome, job)
+        if settled.status == "left":
+            summary.left.append((settled.path, settled.note))
+        else:
+            _note(summary, watch, settled)
+        if watch.stop():
+            break
+    ledger.see_outside([(path, why) for path, why in summary.left], at=job.stamp)
+    _forget_small(ledger)
+    return summary
+
+
+def _note(summary: Summary, watch: Watch, outcome: Outcome) -> None:
+    summary.outcomes.append(outcome)
+    watch.done(outcome)
+
+
+def _settle(out: Dataset, ledger: Ledger, outcome: Outcome, job: Job) -> Outcome:
+    """Commit; a disk that refuses stops the run, nothing else does."""
+    try:
+        commit(out, ledger, outcome, stamp=job.stamp)
+    except BaseException:
+        for segment in outcome.batch.segments if outcome.batch else ():
+            if not any(one.name == segment.name for one in ledger.segments("staged", "published")):
+                (out.staging / segment.name).unlink(missing_ok=True)
+        raise
+    if isinstance(outcome.error, OutputError):
+        raise outcome.error
+    return outcome
+
+
+def _outcomes(
+    found: Found, job: Job, ledger: Ledger, *, jobs: int, watch: Watch
+) -> Iterator[Outcome]:
+    together, alone = _independent(found) if jobs > 1 else ([], found.inputs)
+    if together:
+        # spawn: forking a process that runs threads of Arrow and Polars can hang the child
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+            futures = [pool.submit(stage, one, with_ledger(job, ledger)) for one in together]
+            try:
+                for future in futures:
+                    yield future.result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+    for one in alone:
+
+        def progress(read: int, path: Path = one.path) -> None:
+            watch.progress(path, read)
+
+        yield stage(one, with_ledger(job, ledger), stop=watch.stop, watch=progress)
+
+
+def with_ledger(job: Job, ledger: Ledger) -> Job:
+    """The job, with what the ledger knows at this moment."""
+    dues: dict[str, date] = {}
+    if job.replace:
+        for segment in ledger.segments("published"):
+            dues[segment.source] = min(segment.due, dues.get(segment.source, segment.due))
+    return replace(job, known=tuple(ledger.sources()), dues=tuple(dues.items()))
+
+
+def _independent(found: Found) -> tuple[list[Input], list[Input]]:
+    """Inputs that may be read side by side, and those that begin like another one and so must take turns."""
+    groups: dict[bytes, list[Input]] = {}
+    for one in found.inputs:
+        groups.setdefault(_beginning(one), []).append(one)
+    together = [group[0] for begin, group in groups.items() if len(group) == 1 and begin]
+    chosen = {id(one) for one in together}
+    return together, [one for one in found.inputs if id(one) not in chosen]
+
+
+def _beginning(one: Input) -> bytes:
+    """In-memory hash of the first bytes; empty when there are too few to tell sources apart."""
+    head = b""
+    try:
+        with Opened(one.path) as source:
+            for chunk in source.chunks():
+                head += chunk
+                if len(head) >= _GROUP:
+                    return blake2b(head[:_GROUP]).digest()
+    except SourceError:
+        return b""
+    return b""
+
+
+def _forget_small(ledger: Ledger) -> None:
+    """No hash over less than `HEAD` bytes outlives the raw file."""
+    gone = [
+        one.id
+        for one in ledger.sources()
+        if one.head and one.head_len < HEAD and (one.kind == "pipe" or not Path(one.path).exists())
+    ]
+    if gone:
+        ledger.forget_heads(gone)

@@ -1,0 +1,131 @@
+"""Is this a source the ledger knows, under another name or compression, and how far was it read?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from logscrub.errors import SourceError
+from logscrub.identity import HEAD, Chain, head_fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from logscrub.records import Source
+
+Verdict = Literal["new", "grown", "complete", "shorter", "salvaged"]
+
+
+SALVAGED = "salvaged"
+"""State of a source whose last rows no checksum vouches for: its chain may not be that of the intact file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What a look at the bytes says.
+
+    Args:
+        verdict: `new`: not known. `grown`: known up to `source.position`, and goes on. `complete`: known to its end.
+            `shorter`: begins like a known source and ends before the place up to which that was read.
+            `salvaged`: begins like a source of which damaged text was taken, and differs from that text.
+        source: The known source, None for `new`.
+    """
+
+    verdict: Verdict
+    source: Source | None = None
+
+
+def candidates(head: bytes, known: Sequence[Source], key: bytes) -> list[Source]:
+    """Known sources that begin like this one, the one read least first.
+
+    Args:
+        head: The first `HEAD` bytes, fewer only when there are no more.
+        known: What the ledger holds.
+        key: The instance key.
+    """
+    lengths = {one.head_len for one in known if one.head and one.head_len <= len(head)}
+    prints = {length: head_fingerprint(key, head[:length]) for length in lengths}
+    matching = [one for one in known if one.head and prints.get(one.head_len) == one.head]
+    return sorted(matching, key=lambda one: one.position)
+
+
+def recognise(chunks: Iterable[bytes], known: Sequence[Source], key: bytes) -> Recognised:
+    """Compare a stream with the known sources: the head finds candidates, the chain proves one.
+
+    Args:
+        chunks: The decompressed bytes from the beginning; read no further than needed.
+        known: What the ledger holds.
+        key: The instance key.
+    """
+    stream = iter(chunks)
+    head, rest = split_head(stream)
+    waiting = candidates(head, known, key)
+    if not waiting:
+        return Recognised("new")
+    chain, proven, last = Chain(key), None, waiting[-1]
+    salvaged = next((one for one in waiting if one.state == SALVAGED), None)
+    parts = pieces(rest, [one.position for one in waiting])
+    for data in parts:
+        chain.update(data)
+        while waiting and waiting[0].position == chain.length:
+            if waiting[0].chain == chain.value():
+                proven = waiting[0]
+            waiting.pop(0)
+        if not waiting:
+            break
+    if proven is None and salvaged:
+        return Recognised("salvaged", salvaged)
+    if waiting:
+        return Recognised("shorter", proven or last)
+    if proven is None:
+        return Recognised("new")
+    more = proven.position < chain.length or _goes_on(parts)
+    return Recognised("grown" if more else "complete", proven)
+
+
+def refuse_salvaged(path: str, known: Source) -> SourceError:
+    """The error for an intact copy of what was salvaged: some of its lines are in, nobody knows which."""
+    return SourceError(
+        f"{path} begins like {known.path}, of which lines were salvaged, and differs from what was taken then",
+        hint="if this is the intact file, ingest it with --replace: it takes the place of the salvaged rows",
+    )
+
+
+def _goes_on(stream: Iterator[bytes]) -> bool:
+    try:
+        return next(stream, None) is not None
+    except SourceError:
+        return True
+
+
+def split_head(stream: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """The first `HEAD` bytes of a stream, and the whole stream again."""
+    first: list[bytes] = []
+    size = 0
+    while size < HEAD and (chunk := next(stream, None)) is not None:
+        first.append(chunk)
+        size += len(chunk)
+    joined = b"".join(first)
+
+    def again() -> Iterator[bytes]:
+        if joined:
+            yield joined
+        yield from stream
+
+    return joined[:HEAD], again()
+
+
+def pieces(stream: Iterable[bytes], marks: Sequence[int]) -> Iterator[bytes]:
+    """The stream, cut so that each of the ascending marks is the end of a piece."""
+    position = 0
+    ahead = sorted(set(marks))
+    for chunk in stream:
+        data = chunk
+        while ahead and position + len(data) > ahead[0]:
+            cut = ahead.pop(0) - position
+            if cut:
+                yield data[:cut]
+            position += cut
+            data = data[cut:]
+        position += len(data)
+        yield data

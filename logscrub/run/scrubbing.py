@@ -1,0 +1,160 @@
+"""From bytes to scrubbed tables, with reading, scrubbing and writing overlapped."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections import Counter, deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from logscrub import keystore
+from logscrub.formats import parse
+from logscrub.ledger import MAX_LISTED_REJECTS
+from logscrub.schema import REASONS, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from logscrub.formats.layout import Layout
+    from logscrub.schema import Block, Parsed
+    from logscrub.transform import Scrubbed, Transform
+
+T = TypeVar("T")
+
+THREADS = min(4, os.cpu_count() or 1)
+"""Blocks that are scrubbed at the same time; the kernels do their work without Python's lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scrubbing:
+    """How to turn the blocks of one source into scrubbed tables.
+
+    Args:
+        layout: The format of its lines.
+        transform: The compiled policy.
+        zone: IANA name for lines that do not say their offset, empty for none.
+        site: What the source is called, empty to take it from the line.
+        keys: The key folder.
+        now: The present, which decides whether a key period is over.
+    """
+
+    layout: Layout
+    transform: Transform
+    zone: str
+    site: str
+    keys: Path
+    now: datetime
+
+    def __call__(self, block: Block) -> tuple[Parsed, Scrubbed]:
+        """Parse and scrub one block."""
+        parsed = parse(block, self.layout, self.transform.needs, zone=self.zone or None)
+        rule = self.transform.policy.address
+        keys = keystore.period_keys(
+            self.keys, self.transform.periods(parsed), rotation_days=rule.rotation.days,
+            ttl_days=rule.key_ttl.days, now=self.now,
+        )  # fmt: skip
+        return parsed, self.transform.apply(parsed, keys=keys, site_name=self.site)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Where every line went.
+
+    Args:
+        lines: `rows + blanks + sum(rejects)`, always.
+        listed: `(position, length, reason)` of the first rejects.
+        newest_ms: Newest event, None without rows.
+    """
+
+    lines: int = 0
+    rows: int = 0
+    blanks: int = 0
+    rejects: Counter[Reason] = field(default_factory=Counter)
+    listed: list[tuple[int, int, str]] = field(default_factory=list)
+    newest_ms: int | None = None
+
+    def add(self, parsed: Parsed, newest_ms: int | None) -> None:
+        """Count one block."""
+        self.lines += parsed.lines
+        self.rows += parsed.rows
+        self.blanks += parsed.blanks
+        self.rejects.update(parsed.rejects.by_reason())
+        room = MAX_LISTED_REJECTS - len(self.listed)
+        rejects = parsed.rejects
+        for place, length, reason in zip(
+            rejects.offsets[:room], rejects.lengths[:room], rejects.reasons[:room], strict=True
+        ):
+            self.listed.append((int(place), int(length), str(REASONS[reason])))
+        self._newer(newest_ms)
+
+    def include(self, other: Tally) -> None:
+        """Count everything that another tally counted."""
+        self.lines += other.lines
+        self.rows += other.rows
+        self.blanks += other.blanks
+        self.rejects.update(other.rejects)
+        self.listed += other.listed[: MAX_LISTED_REJECTS - len(self.listed)]
+        self._newer(other.newest_ms)
+
+    def _newer(self, newest_ms: int | None) -> None:
+        if newest_ms is not None:
+            self.newest_ms = max(newest_ms, self.newest_ms or newest_ms)
+
+
+def scrubbed(
+    blocks: Iterable[Block], work: Callable[[Block], tuple[Parsed, Scrubbed]]
+) -> Iterator[tuple[Block, Parsed, Scrubbed]]:
+    """Scrub blocks side by side and give them back in order, reading ahead by a bounded number."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        waiting: deque[tuple[Block, Future[tuple[Parsed, Scrubbed]]]] = deque()
+        try:
+            for block in ahead(blocks):
+                waiting.append((block, pool.submit(work, block)))
+                if len(waiting) > THREADS:
+                    done, future = waiting.popleft()
+                    yield done, *future.result()
+            while waiting:
+                done, future = waiting.popleft()
+                yield done, *future.result()
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+
+def ahead(items: Iterable[T], *, depth: int = 2) -> Iterator[T]:
+    """Produce items in a thread of their own, at most `depth` of them in advance."""
+    room, ready = threading.Semaphore(depth), queue.SimpleQueue[tuple[bool, Any]]()
+    stopped = threading.Event()
+
+    def produce() -> None:
+        try:
+            for item in items:
+                room.acquire()
+                if stopped.is_set():
+                    return
+                ready.put((True, item))
+            ready.put((False, None))
+        except BaseException as error:  # noqa: BLE001 — handed on to the consumer
+            ready.put((False, error))
+
+    thread = threading.Thread(target=produce, daemon=True)
+    thread.start()
+    try:
+        while True:
+            is_item, value = ready.get()
+            if is_item:
+                room.release()
+                yield value
+            elif value is None:
+                return
+            else:
+                raise value
+    finally:
+        stopped.set()
+        room.release()
+        thread.join()

@@ -1,0 +1,304 @@
+"""One file is read, scrubbed and staged; nothing of it exists until its batch is committed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from logscrub.blocks import BLOCK_SIZE, Splitter
+from logscrub.errors import FormatError, LogscrubError, SourceError
+from logscrub.formats.choice import choose_layout, judgeable
+from logscrub.identity import HEAD, Chain
+from logscrub.run.batch import Outcome, alarm, batch_of, source_after
+from logscrub.run.recognise import SALVAGED, Recognised, pieces, recognise, refuse_salvaged
+from logscrub.run.scrubbing import Scrubbing, Tally, scrubbed
+from logscrub.sink import Sink
+from logscrub.source import Opened, changed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from logscrub.formats.choice import Choice
+    from logscrub.formats.layout import Layout
+    from logscrub.run.batch import Job
+    from logscrub.schema import Block
+    from logscrub.source import Input
+
+SAMPLE = 2**20
+"""Bytes of the first lines by which a format is judged; more when those tell nothing."""
+_FEW_LINES = 100
+QUIET_SECONDS = 60
+"""A plain file untouched for so long is finished: its unterminated last line counts."""
+
+
+def stage(
+    one: Input,
+    job: Job,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    watch: Callable[[int], None] = lambda _: None,
+) -> Outcome:
+    """Read one file as far as it is new, and stage its rows.
+
+    Args:
+        one: The file.
+        job: The run.
+        stop: Asked between portions; True ends the reading, and what was read counts.
+        watch: Told the bytes of the file read so far.
+
+    Returns:
+        The outcome; errors that concern this file only are in it.
+    """
+    try:
+        with Opened(one.path) as opened:
+            return _stage(one, opened, job, stop, watch)
+    except LogscrubError as error:
+        return Outcome(str(one.path), "refused", error=error)
+
+
+def _stage(
+    one: Input, opened: Opened, job: Job, stop: Callable[[], bool], watch: Callable[[int], None]
+) -> Outcome:
+    path = str(one.path)
+    sample = _sample(opened.chunks())
+    if not sample:
+        return Outcome(path, "empty", note="empty")
+    found = recognise(opened.chunks(), job.known, job.instance)
+    if found.source and found.verdict == "salvaged" and not job.replace:
+        raise refuse_salvaged(path, found.source)
+    if found.source and not (job.replace and found.verdict != "shorter"):
+        if found.verdict != "grown":
+            return Outcome(path, "known", found.source.format, note=_KNOWN[found.verdict])
+        sample = _sample(_skip(opened.chunks(), found.source.position))
+    start = found.source.position if found.source and not job.replace else 0
+    choice = _choice(one, job, sample)
+    if choice.layout is None:
+        if one.chosen:
+            raise FormatError(f"{path}: {choice.refusal}", hint=choice.hint)
+        return Outcome(path, "left", note=choice.reason)
+    head = _sample(opened.chunks())[:HEAD] if start else sample[:HEAD]
+    proof = found.source.chain if found.source and start else None
+    reading = _Reading(one, opened, job, choice.layout, start, proof, stop, watch)
+    return _conclude(reading, found, head)
+
+
+def _choice(one: Input, job: Job, sample: bytes) -> Choice:
+    wanted = job.format if one.format == "auto" else one.format
+    choice = choose_layout(sample, wanted, job.layout)
+    if choice.layout is None and job.salvage:
+        # damage spoils what follows it, so what comes before it decides
+        first = b"\n".join(sample.split(b"\n", _FEW_LINES)[:_FEW_LINES]) + b"\n"
+        early = choose_layout(first, wanted, job.layout)
+        return early if early.layout else choice
+    return choice
+
+
+_KNOWN = {
+    "complete": "already read",
+    "shorter": "already read, further than this copy goes",
+}
+
+
+def _sample(chunks: Iterator[bytes]) -> bytes:
+    """The first lines; damage behind them does not matter here."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        for chunk in chunks:
+            parts.append(chunk)
+            size += len(chunk)
+            if size >= SAMPLE and (size >= BLOCK_SIZE or judgeable(b"".join(parts))):
+                break
+    except SourceError:
+        if not parts:
+            raise
+    return b"".join(parts)
+
+
+def _skip(chunks: Iterator[bytes], start: int) -> Iterator[bytes]:
+    left = start
+    for chunk in chunks:
+        if left >= len(chunk):
+            left -= len(chunk)
+        else:
+            yield chunk[left:]
+            left = 0
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One pass over the bytes of a file from `start` on."""
+
+    one: Input
+    opened: Opened
+    job: Job
+    layout: Layout
+    start: int
+    proof: bytes | None
+    """Chain value that the known source has at `start`."""
+    stop: Callable[[], bool]
+    watch: Callable[[int], None]
+    tally: Tally = field(default_factory=Tally)
+    chain: Chain = field(init=False)
+    verified: int = 0
+    stopped: bool = False
+
+    def run(self, limit: int | None) -> Sink:
+        """Scrub everything up to `limit` (a byte position; None is the end) into a new sink."""
+        self.tally = Tally()
+        scrubbing = Scrubbing(
+            self.layout, self.job.transform, self.one.timezone or self.job.timezone,
+            self.one.site or self.job.site, self.job.keys, self.job.now,
+        )  # fmt: skip
+        sink = Sink(self.job.staging, sorts=self.job.transform.sorts)
+        try:
+            for _, parsed, table in scrubbed(self._blocks(limit), scrubbing):
+                self.tally.add(parsed, table.newest_ms)
+                sink.add(table)
+        except BaseException:
+            sink.discard()
+            raise
+        return sink
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the file will not grow: it is compressed, or nobody touched it for a while."""
+        age = self.job.now.timestamp() - self.opened.modified
+        return self.opened.compression != "none" or age >= QUIET_SECONDS
+
+    def _blocks(self, limit: int | None) -> Iterator[Block]:
+        splitter = Splitter(self.start)
+        for chunk in self._chained(limit):
+            splitter.push(chunk)
+            if splitter.pending >= BLOCK_SIZE and (block := splitter.take()):
+                yield block
+        final = limit is None and not self.stopped and self.is_finished
+        if block := splitter.take(final=final):
+            yield block
+
+    def _chained(self, limit: int | None) -> Iterator[bytes]:
+        """The new bytes; `chain` ends where the last whole line does."""
+        running = Chain(self.job.instance)
+        self.chain = running.copy()
+        for chunk in pieces(self.opened.chunks(), [self.start]):
+            self.watch(self.opened.progress.taken)
+            if self.proof and running.length == self.start and running.value() != self.proof:
+                self.opened.changed = True
+                raise changed()
+            data = chunk if limit is None else chunk[: limit - running.length]
+            before = running.length
+            cut = data.rfind(b"\n") + 1
+            running.update(data[:cut])
+            if cut:
+                self.chain = running.copy()
+            running.update(data[cut:])
+            if before + len(data) > self.start:
+                yield data[max(0, self.start - before) :]
+            if self.stop():
+                self.stopped = True
+                self.opened.check()
+                return
+            if limit is not None and running.length >= limit:
+                return
+        if limit is None and self.is_finished:
+            self.chain = running
+
+
+def _conclude(reading: _Reading, found: Recognised, head: bytes) -> Outcome:
+    job, opened = reading.job, reading.opened
+    damage: SourceError | None = None
+    try:
+        sink = reading.run(None)
+    except SourceError as error:
+        if opened.changed:
+            raise
+        damage, reading.verified = error, opened.progress.verified
+        limit = opened.progress.given if job.salvage else reading.verified
+        if limit <= reading.start:
+            raise
+        sink = reading.run(limit)
+    if reading.stopped and opened.compression != "none":
+        sink.discard()
+        return Outcome(
+            str(reading.one.path), "known", note="interrupted: it will be read again from its start"
+        )
+    try:
+        return _staged(reading, found, head, sink, damage)
+    except BaseException:
+        sink.discard()
+        raise
+
+
+def _staged(
+    reading: _Reading, found: Recognised, head: bytes, sink: Sink, damage: SourceError | None
+) -> Outcome:
+    job, tally, one = reading.job, reading.tally, reading.one
+    replacing = job.replace and found.source is not None
+    position = reading.chain.length
+    if position <= reading.start:
+        sink.discard()
+        return Outcome(str(one.path), "known", note="no whole line is new", error=damage)
+    source = source_after(
+        found.source, job, path=str(one.path), kind="file", layout=reading.layout, site=one.site or job.site,
+        head=head, chain=reading.chain, newest_ms=tally.newest_ms,
+    )  # fmt: skip
+    closed = datetime.fromtimestamp(reading.opened.modified, UTC).date()
+    source = replace(
+        source,
+        state=_state(reading, damage),
+        closed_latest=str(closed),
+        closed_basis="modification time",
+    )
+    batch, closure, due = batch_of(
+        source,
+        job,
+        sink,
+        tally,
+        start=found.source.position if found.source else 0,
+        replacing=replacing,
+    )
+    return Outcome(
+        str(one.path),
+        "read",
+        reading.layout.name,
+        tally,
+        batch,
+        closure,
+        due,
+        "; ".join(filter(None, _notes(reading, source.state, replacing=replacing))),
+        damage,
+        replacing,
+        len(batch.segments),
+    )
+
+
+def _state(reading: _Reading, damage: SourceError | None) -> str:
+    if damage is None:
+        return "open" if reading.stopped else "read"
+    return "damaged" if reading.chain.length <= reading.verified else SALVAGED
+
+
+def _notes(reading: _Reading, state: str, *, replacing: bool) -> Iterator[str]:
+    if replacing:
+        yield "took the place of the rows of this source"
+    if reading.start:
+        yield "went on where the last run stopped"
+    if state == SALVAGED:
+        yield "damaged: the readable lines were taken, unverified"
+    elif state == "damaged":
+        yield "damaged: taken up to the last verified member"
+    if reading.stopped:
+        yield "interrupted: the rest is taken next time"
+    yield alarm(reading.tally)
+
+
+def sample_of(path: Path) -> bytes:
+    """The first bytes of a file, decompressed.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
+    with Opened(path) as opened:
+        return _sample(opened.chunks())

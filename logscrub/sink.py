@@ -1,0 +1,221 @@
+"""Scrubbed tables become Parquet files in `staging/`, one per event date."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, BinaryIO
+from uuid import uuid4
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from logscrub.dataset import output_error, sync_folder
+from logscrub.errors import OutputError
+from logscrub.schema import COLUMNS
+from logscrub.transform import TABLE, compact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from logscrub.transform import Scrubbed
+
+ROW_GROUP = 128 * 1024
+"""Rows that are collected before a row group is written."""
+_MAX_HELD = 1024 * 1024
+"""Rows held in memory over all dates of a source."""
+_DAY_MS = 86_400_000
+_EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A finished file in staging.
+
+    Args:
+        name: Random, so that it tells nothing.
+        date: Event date of its rows, UTC.
+    """
+
+    name: str
+    date: date
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(slots=True)
+class _Part:
+    """What belongs to one event date."""
+
+    name: str = field(default_factory=lambda: f"{uuid4().hex}.parquet")
+    held: list[pa.Table] = field(default_factory=list)
+    held_rows: int = 0
+    rows: int = 0
+    file: BinaryIO | None = None
+    writer: pq.ParquetWriter | None = None
+
+
+class Sink:
+    """Collects the scrubbed rows of one batch.
+
+    Nothing it writes is visible to readers; `finish` makes it durable, the ledger makes it exist.
+
+    Args:
+        staging: The folder to write in.
+        sorts: Sort the rows of each file by all columns, see `Transform.sorts`.
+    """
+
+    def __init__(self, staging: Path, *, sorts: bool) -> None:
+        self._staging = staging
+        self._sorts = sorts
+        self._parts: dict[int, _Part] = {}
+        self._held = 0
+
+    def add(self, scrubbed: Scrubbed) -> None:
+        """Take over the rows of one block.
+
+        Raises:
+            OutputError: The disk refuses; the batch must be discarded.
+        """
+        for day, table in _by_day(scrubbed.table):
+            part = self._parts.setdefault(day, _Part())
+            part.held.append(table)
+            part.held_rows += table.num_rows
+            part.rows += table.num_rows
+            self._held += table.num_rows
+            if part.held_rows >= ROW_GROUP:
+                self._write(part)
+        while self._held > _MAX_HELD:
+            self._write(max(self._parts.values(), key=lambda part: part.held_rows))
+
+    def finish(self, footer: Callable[[int], Mapping[str, str]]) -> tuple[Staged, ...]:
+        """Complete all files and make them durable.
+
+        Args:
+            footer: Gives the key-value metadata of a file with so many rows.
+
+        Raises:
+            OutputError: The disk refuses; the batch must be discarded.
+        """
+        staged = []
+        try:
+            for day, part in sorted(self._parts.items()):
+                staged.append(self._finish(day, part, footer(part.rows)))
+                del self._parts[day]
+            if staged:
+                sync_folder(self._staging)
+        except OSError as error:
+            raise output_error(error, self._staging) from None
+        return tuple(staged)
+
+    def discard(self) -> None:
+        """Throw away what was written."""
+        for part in self._parts.values():
+            if part.file:
+                part.file.close()
+            (self._staging / part.name).unlink(missing_ok=True)
+        self._parts = {}
+        self._held = 0
+
+    def _write(self, part: _Part) -> None:
+        table = pa.concat_tables(part.held).unify_dictionaries()
+        self._held -= part.held_rows
+        part.held, part.held_rows = [], 0
+        try:
+            if part.writer is None:
+                part.file, part.writer = _open(self._staging / part.name, TABLE)
+            part.writer.write_table(table, row_group_size=1024 * 1024)
+        except OSError as error:
+            raise output_error(error, self._staging) from None
+
+    def _finish(self, day: int, part: _Part, footer: Mapping[str, str]) -> Staged:
+        if part.held:
+            self._write(part)
+        if self._sorts:
+            self._close(part, {})
+            self._sort(part)
+        self._close(part, footer)
+        path = self._staging / part.name
+        rows = pq.read_metadata(path).num_rows
+        if rows != part.rows:
+            raise OutputError(
+                f"{path} holds {rows} rows instead of {part.rows} after writing",
+                hint="check the disk; nothing was committed",
+            )
+        with path.open("rb") as written:
+            digest = hashlib.file_digest(written, "sha256").hexdigest()
+        return Staged(part.name, _EPOCH + timedelta(days=day), rows, path.stat().st_size, digest)
+
+    def _close(self, part: _Part, footer: Mapping[str, str]) -> None:
+        assert part.writer is not None
+        assert part.file is not None
+        if footer:
+            part.writer.add_key_value_metadata(dict(footer))
+        part.writer.close()
+        part.file.flush()
+        os.fsync(part.file.fileno())
+        part.file.close()
+
+    def _sort(self, part: _Part) -> None:
+        """Rewrite a file in the order of its values; what does not fit in memory spills to staging."""
+        unsorted = self._staging / f"{part.name}.unsorted"
+        (self._staging / part.name).rename(unsorted)
+        part.file, part.writer = _open(self._staging / part.name, COLUMNS)
+        with duckdb.connect(config={"temp_directory": str(self._staging / "spill")}) as db:
+            db.execute("SET memory_limit = '256MB'; SET threads = 2")
+            rows = db.execute("SELECT * FROM read_parquet(?) ORDER BY ALL", [str(unsorted)])
+            reader = rows.to_arrow_reader(ROW_GROUP)
+            assert reader is not None, "a SELECT has a result"
+            for batch in reader:
+                part.writer.write_table(pa.Table.from_batches([batch]).cast(COLUMNS))
+        unsorted.unlink()
+
+
+def _open(path: Path, schema: pa.Schema) -> tuple[BinaryIO, pq.ParquetWriter]:
+    handle = os.open(
+        path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640
+    )
+    file = os.fdopen(handle, "wb")
+    writer = pq.ParquetWriter(
+        file,
+        schema,
+        compression="zstd",
+        version="2.6",
+        use_dictionary=True,
+        write_statistics=True,
+        # an embedded Arrow schema would let dictionary and plain strings differ from file to file
+        store_schema=False,
+    )
+    return file, writer
+
+
+def _by_day(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:
+    if not table.num_rows:
+        return
+    instants = table.column("timestamp").cast(pa.int64()).to_numpy()
+    days = instants // _DAY_MS
+    numbers = np.unique(days)
+    if len(numbers) == 1:
+        yield int(numbers[0]), table
+        return
+    for number in numbers:
+        yield int(number), _compacted(table.filter(pa.array(days == number)))
+
+
+def _compacted(table: pa.Table) -> pa.Table:
+    columns = [
+        compact(column.combine_chunks()) if pa.types.is_dictionary(column.type) else column
+        for column in table.columns
+    ]
+    return pa.table(columns, schema=table.schema)
+
+
+def event_day(instant_ms: int) -> date:
+    """The UTC day of an instant."""
+    return datetime.fromtimestamp(instant_ms / 1000, UTC).date()
