@@ -1,0 +1,293 @@
+"""`logscrub ingest`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from logscrub import stdin
+from logscrub.cli import options
+from logscrub.cli.terminal import out, out_json, safe, say, show_error, stoppable
+from logscrub.dataset import Dataset, create
+from logscrub.errors import INTERRUPTED, UsageError
+from logscrub.policy import digest
+from logscrub.run.ingest import Summary, Watch, ingest_files, writing
+from logscrub.run.pinned import pin, policy_of
+from logscrub.run.pipe import ingest_pipe, portions
+from logscrub.run.prepare import Wishes, job_for, settings_note
+from logscrub.run.scrubbing import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from logscrub.ledger import Ledger
+    from logscrub.run.batch import Job, Outcome
+    from logscrub.source import Input
+
+
+PIPE_WAIT = 10.0
+"""Seconds that a pipe waits for another writer to end: a server that reloads starts the new reader first."""
+
+
+def command(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PATH…|-]", help="Files, folders, globs; - or nothing for standard input."
+        ),
+    ] = None,
+    target: Annotated[
+        Path, typer.Option("--out", "-o", metavar="OUT", help="The dataset to write into.")
+    ] = Path(),
+    policy: options.PolicyName = "",
+    settings: options.Settings = None,
+    format_: options.Format = "auto",
+    format_from: options.FormatFrom = "",
+    site: options.Site = "",
+    timezone: options.Timezone = "",
+    geo: options.Geo = None,
+    asn: options.Asn = None,
+    keys: options.Keys = None,
+    closed_at: Annotated[
+        str,
+        typer.Option(
+            "--closed-at",
+            metavar="DATE",
+            help="The logs were closed no later than this; only earlier counts.",
+        ),
+    ] = "",
+    flush: Annotated[
+        float,
+        typer.Option(
+            "--flush",
+            metavar="SECONDS",
+            min=0.1,
+            help="How long a row of a pipe may wait for its commit.",
+        ),
+    ] = 5.0,
+    jobs: Annotated[
+        int,
+        typer.Option("--jobs", "-j", metavar="N", min=1, help="Files to work on at the same time."),
+    ] = 1,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace", help="Read known files again, under a changed policy, and swap their rows."
+        ),
+    ] = False,
+    salvage: Annotated[
+        bool, typer.Option("--salvage", help="Take the readable lines of damaged archives too.")
+    ] = False,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> int:
+    """Read access logs into scrubbed Parquet, each line once.
+
+    Reads files, folders, globs and standard input, plain or .gz .bz2 .xz .zst, told by content. Reading the same
+    logs again, renamed, re-compressed or grown, adds only what is new.
+    """
+    if target == Path():
+        raise UsageError("where to write is missing", hint="name the dataset: --out OUT")
+    wishes = Wishes(
+        policy, tuple(settings or ()), format_, format_from, site, timezone, geo, asn, keys,
+        options.day(closed_at), salvage, replace,
+    )  # fmt: skip
+    dataset = Dataset(target)
+    with stoppable() as stopped:
+        summary, job = _ingest(
+            dataset,
+            list(paths or ()),
+            wishes,
+            flush=flush,
+            jobs=jobs,
+            stopped=stopped,
+            quiet=quiet or as_json,
+        )
+    if as_json:
+        out_json(_document(summary, job))
+    elif not quiet:
+        _print_total(summary, job, dataset)
+    if error := summary.error():
+        if error not in [one.error for one in summary.outcomes]:
+            show_error(error)
+        return error.exit_code
+    return INTERRUPTED if stopped() == signal.SIGINT else 0
+
+
+def _ingest(
+    dataset: Dataset, paths: Sequence[str], wishes: Wishes, *, flush: float, jobs: int,
+    stopped: Callable[[], int], quiet: bool,
+) -> tuple[Summary, Job]:  # fmt: skip
+    now = datetime.now(UTC)
+    policy, text = policy_of(dataset, wishes.policy)
+    pipe = paths == ["-"] or (not paths and not policy.sources and stdin.is_piped())
+    if not pipe and not paths and not policy.sources:
+        raise UsageError("nothing to read", hint="name files or folders, or pipe lines in")
+    if wishes.replace and pipe:
+        raise UsageError(
+            "a pipe cannot replace a source", hint="name the file after ingest --replace"
+        )
+    create(dataset)
+    job = job_for(dataset, policy, wishes, now=now)
+    with writing(dataset, digest(policy), stamp=job.stamp, wait=PIPE_WAIT if pipe else 0) as (
+        ledger,
+        recovered,
+    ):
+        if text is not None:
+            pin(dataset, text)
+        if recovered and not quiet:
+            say(f"cleared away {recovered} files of a run that was stopped")
+        if pipe:
+            stdin.drain()
+            summary = ingest_pipe(
+                dataset,
+                ledger,
+                portions(stdin.box, lambda: bool(stopped())),
+                job,
+                flush=flush,
+                stop=lambda: bool(stopped()),
+            )
+            for one in summary.outcomes:
+                _print_outcome(one, quiet=quiet)
+        else:
+            summary = _files(dataset, ledger, paths, job, jobs=jobs, stopped=stopped, quiet=quiet)
+    return summary, job
+
+
+def _files(
+    dataset: Dataset,
+    ledger: Ledger,
+    paths: Sequence[str],
+    job: Job,
+    *,
+    jobs: int,
+    stopped: Callable[[], int],
+    quiet: bool,
+) -> Summary:
+    with _progress(show=not quiet) as (begin, progress):
+
+        def done(outcome: Outcome) -> None:
+            _print_outcome(outcome, quiet=quiet)
+
+        watch = Watch(begin, progress, done, lambda: bool(stopped()))
+        return ingest_files(dataset, ledger, paths, job, jobs=jobs, watch=watch)
+
+
+@contextmanager
+def _progress(
+    *, show: bool
+) -> Iterator[tuple[Callable[[Sequence[Input]], None], Callable[[Path, int], None]]]:
+    """One bar over the bytes of all inputs, on a terminal only."""
+    if not (show and sys.stderr.isatty()):
+        yield (lambda _: None), (lambda _path, _read: None)
+        return
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(binary_units=True),
+        TextColumn("{task.fields[speed]}"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=None, speed="")
+        finished: dict[Path, int] = {}
+
+        def begin(inputs: Sequence[Input]) -> None:
+            bar.update(
+                task, total=sum(one.path.stat().st_size for one in inputs if one.path.is_file())
+            )
+
+        def progress(path: Path, read: int) -> None:
+            finished[path] = read
+            speed = bar.tasks[0].speed
+            shown = f"{speed / 2**20:.0f} MiB/s" if speed else ""
+            bar.update(
+                task, description=safe(path.name), completed=sum(finished.values()), speed=shown
+            )
+
+        yield begin, progress
+
+
+def _print_outcome(one: Outcome, *, quiet: bool) -> None:
+    if one.error and one.status == "refused":
+        show_error(one.error)
+        return
+    if quiet:
+        if one.error:
+            show_error(one.error)
+        return
+    parts = [one.path if one.path != "-" else "standard input"]
+    if one.status == "read":
+        parts.append(f"{one.format}: {_counts(one.tally)}")
+        if one.due:
+            parts.append(f"closed {one.closure}, due {one.due}")
+    if one.note:
+        parts.append(one.note)
+    say(" · ".join(parts))
+    if one.error:
+        show_error(one.error)
+
+
+def _counts(tally: Tally) -> str:
+    rejects = sum(tally.rejects.values())
+    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(tally.rejects.items()))
+    text = f"{tally.lines:,} lines = {tally.rows:,} rows + {rejects:,} rejects"
+    return f"{text}{f' ({reasons})' if reasons else ''} + {tally.blanks:,} blank"
+
+
+def _total(summary: Summary) -> Tally:
+    total = Tally()
+    for one in summary.outcomes:
+        if one.status == "read":
+            total.include(one.tally)
+    return total
+
+
+def _print_total(summary: Summary, job: Job, dataset: Dataset) -> None:
+    total = _total(summary)
+    read = [one for one in summary.outcomes if one.status == "read"]
+    known = sum(one.status == "known" for one in summary.outcomes)
+    for path, why in summary.left:
+        say(f"{path} · left: {why}")
+    if note := settings_note(job.settings):
+        say(note)
+    segments = sum(one.segments for one in read)
+    dues = sorted(one.due for one in read if one.due)
+    out(f"{_counts(total)}")
+    out(
+        f"{len(read)} sources read, {known} already known, {len(summary.left)} left, "
+        f"{segments} segments under {dataset.data}"
+        + (f", due {dues[0]} to {dues[-1]}" if dues else "")
+    )
+
+
+def _document(summary: Summary, job: Job) -> dict[str, Any]:
+    total = _total(summary)
+    return {
+        "policy": {"name": job.policy.name, "digest": job.digest, "settings": list(job.settings)},
+        "totals": _tally(total) | {"segments": sum(one.segments for one in summary.outcomes)},
+        "sources": [
+            {
+                "path": one.path, "status": one.status, "format": one.format, **_tally(one.tally),
+                "segments": one.segments, "closure": one.closure, "due": one.due, "note": one.note,
+                "error": {"message": one.error.what, "hint": one.error.hint, "exit_code": one.error.exit_code}
+                if one.error else None,
+            }
+            for one in summary.outcomes
+        ],
+        "left": [{"path": path, "why": why} for path, why in summary.left],
+    }  # fmt: skip
+
+
+def _tally(tally: Tally) -> dict[str, Any]:
+    return {
+        "lines": tally.lines,
+        "rows": tally.rows,
+        "blanks": tally.blanks,
+        "rejects": {str(reason): count for reason, count in sorted(tally.rejects.items())},
+    }
