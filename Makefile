@@ -1,0 +1,41 @@
+# Two commands set everything up: `make demo` shows logscrub at work, `make test` proves it.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint bench clean
+
+demo: .venv/runtime
+	rm -rf demo && mkdir -p demo
+	$(BIN)/python -m benchmarks.sample demo/access.log
+	$(BIN)/logscrub ingest demo/access.log --out demo/out
+	@echo
+	@echo "The Parquet is under demo/out/data. Its first query, the networks with the most failed requests:"
+	$(BIN)/logscrub query demo/out "SELECT client_net, status, count(*) AS requests FROM logs WHERE status >= 400 GROUP BY ALL ORDER BY requests DESC, client_net LIMIT 5"
+
+test: .venv/dev
+	$(BIN)/pytest -q -n auto $(PYTEST_ARGS)
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/dev
+	$(BIN)/python -m benchmarks ingest
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "logscrub needs Python 3.11 or newer")'
+	$(PYTHON) -m venv .venv
+
+.venv/runtime: .venv/bin/python requirements.lock pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock -r requirements-build.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/dev: .venv/runtime requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@
+
+clean:
+	rm -rf .venv demo dist build

@@ -1,0 +1,185 @@
+"""The generated logs: the statistics they promise, the same bytes for the same seed, and how runs are judged."""
+
+from __future__ import annotations
+
+import re
+import sys
+from argparse import ArgumentTypeError
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import blake3
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from benchmarks import floor, ingest, measure, peers
+from benchmarks.corpus import DAYS, Corpus, size_of, statistics, write
+from benchmarks.traffic import PROFILES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+END = date(2026, 3, 4)
+SIZE = 24_000_000
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("corpus") / "access.log"
+
+
+@pytest.fixture(scope="module")
+def corpus(log: Path) -> Corpus:
+    return write(log, size_bytes=SIZE, end=END)
+
+
+def test_accounting(log: Path, corpus: Corpus) -> None:
+    """Size, lines, broken lines and digest are those of the file, which holds whole lines and fills the size."""
+    data = log.read_bytes()
+    assert SIZE - 1_000 < len(data) == corpus.size <= SIZE
+    assert data.endswith(b"\n")
+    assert data.count(b"\n") == corpus.lines
+    assert blake3.blake3(data).hexdigest() == corpus.digest
+    assert corpus.lines - corpus.broken == statistics(log)["lines"]
+    assert corpus.broken > 0
+
+
+def test_same_seed_same_bytes(tmp_path: Path) -> None:
+    """The same arguments give the same bytes; another seed or another day gives others."""
+    digests = [
+        write(tmp_path / "log", size_bytes=300_000, end=end, seed=seed).digest
+        for end, seed in ((END, 1), (END, 1), (END, 2), (END - timedelta(days=1), 1))
+    ]
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
+
+
+@pytest.mark.usefixtures("corpus")
+def test_statistics(log: Path) -> None:
+    """Distinct shares are those of the profile, and the rest is like the logs of real servers."""
+    found, promised = statistics(log), PROFILES["typical"]
+    # A log this small shows the crawlers' addresses and the common user agents beside the visitors' own.
+    assert 0 <= found["distinct addresses"] - 100 * promised.addresses < 0.6
+    assert 0 <= found["distinct user agents"] - 100 * promised.agents < 0.2
+    assert found["crawlers"] == pytest.approx(100 * promised.crawled, abs=1)
+    ranges = {
+        "bytes a line, mean": (200, 260),
+        "distinct paths": (5, 30),
+        "distinct referers": (2, 15),
+        "commonest address": (0.5, 5),
+        "commonest user agent": (3, 12),
+        "commonest path": (4, 12),
+        "IPv6": (15, 35),
+        "without referer": (35, 47),
+        "with a query": (8, 16),
+        "status 200": (88, 94),
+        "status 304": (3, 6),
+        "status 404": (1.5, 3.5),
+    }
+    outside = {
+        name: found[name] for name, (low, high) in ranges.items() if not low <= found[name] <= high
+    }
+    assert not outside
+
+
+def test_times(log: Path, corpus: Corpus) -> None:
+    """Time ascends from the first to the last of its days, which ends at `end`."""
+    stamps = re.findall(r"\[(\d\d)/Mar/2026:([0-9:]{8}) \+0000\]", log.read_text(encoding="ascii"))
+    assert len(stamps) == corpus.lines
+    assert stamps == sorted(stamps)
+    assert sorted({int(day) for day, _ in stamps}) == list(range(END.day - DAYS + 1, END.day + 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("400MB", 400_000_000), ("1.5gb", 1_500_000_000), ("12", 12), ("3 kb", 3_000)],
+)
+def test_sizes(text: str, size: int) -> None:
+    """A size reads as people write it."""
+    assert size_of(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "MB", "4XB", "1.2.3MB", "-5MB"])
+def test_wrong_sizes(text: str) -> None:
+    """What is not a size is refused with an example of one."""
+    with pytest.raises(ArgumentTypeError, match="400MB"):
+        size_of(text)
+
+
+def _written(folder: Path, *tables: pa.Table) -> Path:
+    for number, table in enumerate(tables):
+        part = folder / f"due=2027-03-04/date=2026-03-0{number + 1}"
+        part.mkdir(parents=True)
+        with pq.ParquetWriter(part / "a.parquet", table.schema, store_schema=False) as writer:
+            writer.write_table(table)
+    return folder
+
+
+def test_answer_ignores_order(tmp_path: Path) -> None:
+    """The digest of rows does not depend on their order or files, but on every value and on how often it occurs."""
+    rows = pa.table(
+        {"path": ["/a", "/b", None, "/b"], "status": pa.array([200, 404, 200, 404], pa.uint16())}
+    )
+    whole = ingest.answer(_written(tmp_path / "whole", rows))
+    turned = ingest.answer(_written(tmp_path / "turned", rows.slice(2), rows.slice(0, 2)))
+    changed = ingest.answer(
+        _written(tmp_path / "changed", rows.set_column(0, "path", [["/a", "/b", None, "/c"]]))
+    )
+    once = ingest.answer(_written(tmp_path / "once", rows.slice(0, 3)))
+    assert (whole.rows, whole.digest) == (turned.rows, turned.digest)
+    assert whole.digest != changed.digest
+    assert whole.digest != once.digest
+
+
+def test_check() -> None:
+    """A line, a row or a reject too few ends the benchmark."""
+    corpus, found = Corpus("", 100, 10, 1), ingest.Answer(9, "", 0)
+    right = {"lines": 10, "rows": 9, "blanks": 0, "rejects": {"structure": 1}}
+    ingest.check(right, found, corpus)
+    wrongs: list[dict[str, Any]] = [{"lines": 9}, {"rows": 8}, {"blanks": 1}, {"rejects": {}}]
+    for wrong in wrongs:
+        with pytest.raises(SystemExit, match="wrong answer"):
+            ingest.check(right | wrong, found, corpus)
+    with pytest.raises(SystemExit, match="wrong answer"):
+        ingest.check(right, ingest.Answer(8, "", 0), corpus)
+
+
+def test_floor(tmp_path: Path, log: Path, corpus: Corpus) -> None:
+    """The floor finds every line end, and writes the table it was given."""
+    rows = pa.table(
+        {"path": ["/a", "/b", None] * 500, "status": pa.array([200, 404, 200] * 500, pa.uint16())}
+    )
+    data, out = _written(tmp_path / "data", rows, rows.slice(0, 7)), tmp_path / "out"
+    out.mkdir()
+    found = floor.floor(log, data, out)
+    assert (found.line_ends, found.rows) == (corpus.lines, 1_507)
+    assert ingest.answer(out).digest == ingest.answer(data).digest
+
+
+def test_duckdb(tmp_path: Path, log: Path, corpus: Corpus) -> None:
+    """DuckDB writes a row for each well-formed line, the last field as the line has it."""
+    assert peers.duckdb_regexp(log, tmp_path) == corpus.lines - corpus.broken
+    table = pq.read_table(tmp_path / "duckdb.parquet")
+    with log.open(encoding="ascii") as file:
+        last = [line.rstrip("\n").rsplit('" "', 1)[1] for line in file]
+    assert sorted(table["agent"].to_pylist()) == sorted(
+        text[:-1] for text in last if text.endswith('"')
+    )
+
+
+def test_measure() -> None:
+    """Memory of a child's child counts, and a failure says what the program said."""
+    nap = "import time; kept = bytearray(b'x' * 60_000_000); time.sleep(0.6)"
+    tree = f"import subprocess, sys; kept = bytearray(b'x' * 60_000_000); subprocess.run([sys.executable, '-c', {nap!r}])"
+    ran = measure.run([sys.executable, "-c", f"{tree}; print('done')"])
+    assert ran.output == "done\n"
+    assert ran.peak > 120_000_000
+    assert 0 < ran.cpu <= ran.wall * 4
+    with pytest.raises(RuntimeError, match="no such wish"):
+        measure.run([sys.executable, "-c", "raise SystemExit('no such wish')"])
+
+
+def test_ratio() -> None:
+    """Ratios are taken run by run: a slow moment that meets both sides leaves them as they are."""
+    assert measure.ratio([1.0, 10.0, 1.0], [3.0, 30.0, 3.0]) == 3.0
