@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from logscrub import profiles
+from logscrub import keystore, profiles
 from logscrub.blocks import blocks
 from logscrub.errors import FormatError, KeyFileError
 from logscrub.formats.choice import AUTO, choose_layout
@@ -52,7 +52,7 @@ def scrub(
         timezone: IANA name, for formats that do not log their offset.
         geo: Database for the country.
         asn: Database for the AS number.
-        keys: Key folder, for a policy with tokens.
+        keys: Key folder, for a policy with tokens; made when it is not there.
 
     Returns:
         A table with the columns of `logscrub.schema.COLUMNS`. Its schema metadata count what became of the lines:
@@ -141,6 +141,8 @@ def _batches(
             f"the policy {chosen.name} makes tokens and no keys are named",
             hint="pass the key folder as keys=",
         )
+    if keys is not None:
+        keystore.init(keys)
     transform = compile_policy(chosen, databases(chosen, geo, asn))
     with contextlib.ExitStack() as stack:
         found = blocks(_chunks(source, stack))

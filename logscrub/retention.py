@@ -18,31 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from logscrub.policy import Period, Policy
+    from logscrub.records import Segment
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentState:
-    """What retention needs to know of one segment.
-
-    Args:
-        id: Random, unique in the dataset.
-        name: Of the file.
-        due: The day fixed at ingest.
-        date: The event date, UTC.
-        closure: The closure date that counts: the earliest possible one.
-        rows: How many.
-        period_note: The period that held at ingest, in words; empty when nobody wrote it down.
-    """
-
-    id: str
-    name: str
-    due: dt.date
-    date: dt.date
-    closure: dt.date
-    rows: int
-    period_note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +34,7 @@ class Decision:
         reason: One line in plain words.
     """
 
-    segment: SegmentState
+    segment: Segment
     due: dt.date
     overdue_days: int
     reason: str
@@ -135,7 +113,7 @@ def closure_of(newest_event: dt.date, *, now: dt.date, closed_at: dt.date | None
 
 
 def plan(
-    segments: Sequence[SegmentState],
+    segments: Sequence[Segment],
     policy: Policy,
     today: dt.date,
     *,
@@ -147,9 +125,9 @@ def plan(
         segments: All of a dataset.
         policy: What the policy now says; it can bring a due date forward, never back.
         today: The day in the policy's time zone, see `local_day`.
-        held: Ids that a legal hold keeps.
+        held: Names that a legal hold keeps.
     """
-    decided = [(segment.id in held, _decide(segment, policy, today)) for segment in segments]
+    decided = [(segment.name in held, _decide(segment, policy, today)) for segment in segments]
     remove = tuple(one for is_held, one in decided if one.due <= today and not is_held)
     keep = tuple(
         _held(one) if is_held else one for is_held, one in decided if is_held or one.due > today
@@ -157,7 +135,7 @@ def plan(
     return Plan(remove, keep)
 
 
-def _decide(segment: SegmentState, policy: Policy, today: dt.date) -> Decision:
+def _decide(segment: Segment, policy: Policy, today: dt.date) -> Decision:
     period = policy.retention.period
     says_now = due_date(segment.closure, period)
     due = min(segment.due, says_now)
@@ -165,7 +143,6 @@ def _decide(segment: SegmentState, policy: Policy, today: dt.date) -> Decision:
         source = f"closed on {segment.closure} + {period}"
     else:
         source = f"closed on {segment.closure}, fixed at ingest"
-        source += f" with {segment.period_note}" if segment.period_note else ""
     overdue = max((today - due).days, 0)
     days = f"{overdue} day{'' if overdue == 1 else 's'}"
     late = f", {days} overdue" if overdue else ""

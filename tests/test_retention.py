@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from logscrub.errors import PolicyError, UsageError
 from logscrub.policy import Period, Policy, Retention
+from logscrub.records import Segment
 from logscrub.retention import (
     Plan,
-    SegmentState,
     add_months,
     closure_of,
     due_date,
@@ -27,17 +27,20 @@ periods = st.integers(1, 400).map(lambda n: Period(days=n)) | st.integers(1, 60)
 policies = periods.map(lambda period: Policy("a policy", "a reason", Retention(period)))
 segments = st.lists(
     st.builds(
-        SegmentState,
-        id=st.uuids().map(str),
+        Segment,
+        source=st.just("source"),
+        bytes=st.just(1),
+        sha256=st.just(""),
+        policy=st.just(""),
+        state=st.just("published"),
         name=st.uuids().map(lambda one: f"{one}.parquet"),
         due=dates,
         date=dates,
         closure=dates,
         rows=st.integers(0, 10**9),
-        period_note=st.sampled_from(["", "12 months"]),
     ),
     max_size=8,
-    unique_by=lambda segment: segment.id,
+    unique_by=lambda segment: segment.name,
 )
 
 
@@ -49,15 +52,15 @@ def year() -> Policy:
     return Policy("a policy", "a reason", Retention(Period(months=12)))
 
 
-def state(**changes: str) -> SegmentState:
+def state(**changes: str) -> Segment:
     days = {key: day(changes[key]) for key in ("due", "closure")}
-    return SegmentState(
-        id="a", name="a.parquet", date=days["closure"], rows=1,
-        period_note=changes.get("period_note", ""), **days,
+    return Segment(
+        name="a.parquet", source="source", date=days["closure"], rows=1, bytes=1, sha256="", policy="",
+        state="published", **days,
     )  # fmt: skip
 
 
-def decided(result: Plan) -> list[SegmentState]:
+def decided(result: Plan) -> list[Segment]:
     return [decision.segment for decision in (*result.remove, *result.keep)]
 
 
@@ -184,16 +187,16 @@ def test_closure_is_never_later_than_anything_known(
 
 @given(segments, policies, dates, st.data())
 def test_remove_and_keep_partition_the_input(
-    states: list[SegmentState], policy: Policy, today: dt.date, data: st.DataObject
+    states: list[Segment], policy: Policy, today: dt.date, data: st.DataObject
 ) -> None:
     """Each segment is decided once, in order, with one line of reason; held ones stay."""
-    held = frozenset(one.id for one in states if data.draw(st.booleans()))
+    held = frozenset(one.name for one in states if data.draw(st.booleans()))
     result = plan(states, policy, today, held=held)
-    assert sorted(one.id for one in decided(result)) == sorted(one.id for one in states)
+    assert sorted(one.name for one in decided(result)) == sorted(one.name for one in states)
     for part in (result.remove, result.keep):
         order = [states.index(decision.segment) for decision in part]
         assert order == sorted(order)
-    assert not held & {decision.segment.id for decision in result.remove}
+    assert not held & {decision.segment.name for decision in result.remove}
     for decision in (*result.remove, *result.keep):
         segment = decision.segment
         assert decision.due == min(segment.due, due_date(segment.closure, policy.retention.period))
@@ -201,28 +204,28 @@ def test_remove_and_keep_partition_the_input(
         assert decision.reason
         assert "\n" not in decision.reason
     assert all(decision.due <= today for decision in result.remove)
-    assert all(decision.due > today or decision.segment.id in held for decision in result.keep)
+    assert all(decision.due > today or decision.segment.name in held for decision in result.keep)
 
 
 @given(segments, policies, dates, st.integers(0, 4000))
 def test_a_later_day_never_shrinks_remove(
-    states: list[SegmentState], policy: Policy, today: dt.date, later: int
+    states: list[Segment], policy: Policy, today: dt.date, later: int
 ) -> None:
     """What is due stays due."""
     now = plan(states, policy, today)
     then = plan(states, policy, today + dt.timedelta(days=later))
-    assert {one.segment.id for one in now.remove} <= {one.segment.id for one in then.remove}
+    assert {one.segment.name for one in now.remove} <= {one.segment.name for one in then.remove}
 
 
 @given(segments, policies, policies, dates)
 def test_a_policy_only_brings_forward(
-    states: list[SegmentState], one: Policy, other: Policy, today: dt.date
+    states: list[Segment], one: Policy, other: Policy, today: dt.date
 ) -> None:
     """A shorter period removes no less, and no policy keeps a segment past the day fixed at ingest."""
-    removed = [{d.segment.id for d in plan(states, p, today).remove} for p in (one, other)]
+    removed = [{d.segment.name for d in plan(states, p, today).remove} for p in (one, other)]
     if one.retention.period.within(other.retention.period):
         assert removed[0] >= removed[1]
-    fixed = {segment.id for segment in states if segment.due <= today}
+    fixed = {segment.name for segment in states if segment.due <= today}
     assert all(fixed <= part for part in removed)
 
 
@@ -242,8 +245,8 @@ def test_a_policy_only_brings_forward(
             "due on 2027-11-22 (closed on 2026-11-22 + 12 months), 1 day overdue",
         ),
         (
-            {"due": "2026-12-22", "closure": "2026-11-22", "period_note": "30 days"}, "2027-01-01", True, 10,
-            "due on 2026-12-22 (closed on 2026-11-22, fixed at ingest with 30 days), 10 days overdue",
+            {"due": "2026-12-22", "closure": "2026-11-22"}, "2027-01-01", True, 10,
+            "due on 2026-12-22 (closed on 2026-11-22, fixed at ingest), 10 days overdue",
         ),
         (
             {"due": "2028-11-22", "closure": "2026-11-22"}, "2027-11-22", True, 0,
@@ -272,7 +275,7 @@ def test_decisions_say_why(
 def test_a_hold_keeps_and_says_so() -> None:
     """What a legal hold keeps is not removed, and its overdue days still count."""
     segment = state(due="2027-11-22", closure="2026-11-22")
-    result = plan([segment], year(), day("2027-12-02"), held=frozenset({"a"}))
+    result = plan([segment], year(), day("2027-12-02"), held=frozenset({"a.parquet"}))
     assert not result.remove
     (decision,) = result.keep
     assert decision.reason.startswith("kept by a legal hold; due on 2027-11-22")

@@ -116,14 +116,14 @@ _RULES = (
         lambda p: p.address.mode == "truncate" and 16 < p.address.ipv4_bits <= 24,
         "address.ipv4_bits = {p.address.ipv4_bits} hides hardly anybody on a small site: measured, 79.5 % of "
         "addresses were alone in their /24, and 94.0 % of rows shared it with fewer than 5",
-        "measure it on your own data with `logscrub risk`; a narrower network such as 16 hides more",
+        "count it on your own data with `logscrub query`; a narrower network such as 16 hides more",
     ),
     _Rule(
         "note",
         lambda p: p.address.mode == "truncate" and 8 < p.address.ipv4_bits <= 16,
         "address.ipv4_bits = {p.address.ipv4_bits} still singles out many on a small site: measured, 63.1 % of "
         "addresses were alone in their /16",
-        "measure it on your own data with `logscrub risk`",
+        "count it on your own data with `logscrub query`",
     ),
     _Rule(
         "warning",

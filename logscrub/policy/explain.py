@@ -71,8 +71,8 @@ _COLUMNS: Mapping[str, _Words] = {
     "os": _Words("the operating system's family, from a fixed list", lambda _: True),
     "device": _Words("the device's family, from a fixed list", lambda _: True),
     "bot": _Words("which known robot it was"),
-    "threats": _Words("labels of attacks found on the whole line before it was scrubbed"),
-    "threat_rules": _Words("which rule found them, and in which part of the line"),
+    "threats": _Words("labels of attacks found on the whole line before it was scrubbed; null as long as no rules run"),
+    "threat_rules": _Words("which rule found them, and in which part of the line; null as long as no rules run"),
 }
 
 _CHOICES: Mapping[str, str] = {
@@ -190,7 +190,7 @@ _REVEALS = (
 
 _CAVEAT = (
     "Measured means one public log of four days with 1,753 IPv4 addresses: such figures show direction, not rates. "
-    "`logscrub risk` measures your own data."
+    "Count it on your own data."
 )
 _NEVER = (
     "Nothing else of the line is kept: user name, cookies, the whole user agent, request ids, TLS fields, "

@@ -11,7 +11,7 @@ from uuid import uuid4
 from logscrub import keystore
 from logscrub.dataset import Dataset, locked, opened, output_error, publish, sync_folder
 from logscrub.errors import OverdueError
-from logscrub.retention import Plan, SegmentState, local_day, plan
+from logscrub.retention import Plan, local_day, plan
 from logscrub.run.pinned import pinned_policy
 
 if TYPE_CHECKING:
@@ -44,18 +44,7 @@ class Expiry:
 
 def planned(ledger: Ledger, policy: Policy, today: date) -> Plan:
     """What is due today."""
-    states = [
-        SegmentState(
-            id=one.name,
-            name=one.name,
-            due=one.due,
-            date=one.date,
-            closure=one.closure,
-            rows=one.rows,
-        )
-        for one in ledger.segments("published", "expiring")
-    ]
-    return plan(states, policy, today)
+    return plan(ledger.segments("published", "expiring"), policy, today)
 
 
 def expire(
@@ -78,7 +67,7 @@ def expire(
         assert policy is not None, "a dataset with a ledger has a policy"
         today = local_day(int(now.timestamp() * 1000), policy.retention.timezone)
         if not dry_run:
-            publish(out, ledger)
+            publish(out, ledger, stamp=_stamp(now))
         decided = planned(ledger, policy, today)
         if dry_run:
             return Expiry(decided, 0, len(_unknown(out, ledger, today)), ())
@@ -129,7 +118,7 @@ def _delete(out: Dataset, ledger: Ledger, decided: Plan, today: date, now: datet
     reasons = {one.segment.name: one.reason for one in decided.remove}
     doomed = [by_name[name] for name in reasons]
     unknown = len(_unknown(out, ledger, today))
-    stamp = now.astimezone(UTC).isoformat(timespec="seconds")
+    stamp = _stamp(now)
     try:
         ledger.set_state([one.name for one in doomed], "expiring")
         _unlink(out, doomed, overdue_folders(out, today))
@@ -166,3 +155,7 @@ def _prune(data: Path) -> None:
     for folder in data.glob("due=*"):
         if not any(folder.iterdir()):
             folder.rmdir()
+
+
+def _stamp(now: datetime) -> str:
+    return now.astimezone(UTC).isoformat(timespec="seconds")
