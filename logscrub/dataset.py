@@ -199,10 +199,15 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def publish(dataset: Dataset, ledger: Ledger) -> None:
+def publish(dataset: Dataset, ledger: Ledger, *, stamp: str) -> None:
     """Bring the files into the state that the ledger says, whatever happened before.
 
     Idempotent: it is the second half of a commit, and all of recovery.
+
+    Args:
+        dataset: Whose files.
+        ledger: Its ledger.
+        stamp: Now, ISO 8601.
 
     Raises:
         LedgerError: A committed segment is nowhere.
@@ -210,7 +215,7 @@ def publish(dataset: Dataset, ledger: Ledger) -> None:
     try:
         if gone := ledger.segments("replaced"):
             _swap(dataset, ledger)
-            ledger.set_state([one.name for one in gone], "expired")
+            ledger.record_deletions(gone, reason="replaced by reading its source again", at=stamp)
         if staged := ledger.segments("staged"):
             _move_in(dataset, staged)
             ledger.set_state([one.name for one in staged], "published")

@@ -155,11 +155,13 @@ class Progress:
         taken: Compressed bytes read.
         given: Decompressed bytes handed out.
         verified: Decompressed bytes up to the last checksum that passed.
+        bomb: The stream was given up because it expands too much.
     """
 
     taken: int = 0
     given: int = 0
     verified: int = 0
+    bomb: bool = False
 
 
 def plain(chunks: Iterable[bytes], progress: Progress) -> Iterator[bytes]:
@@ -249,6 +251,7 @@ def _zstd(chunks: Iterable[bytes], progress: Progress) -> Iterator[bytes]:
 
 def _refuse_bomb(progress: Progress) -> None:
     if progress.given > _RATIO_FROM and progress.given > _RATIO * max(progress.taken, 1):
+        progress.bomb = True
         raise SourceError(
             f"the data expands more than {_RATIO} times: this looks like a decompression bomb",
             hint="look at it with other tools; access logs shrink 10 to 30 times",

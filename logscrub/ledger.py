@@ -29,7 +29,7 @@ _TABLES = """
 CREATE TABLE source (
   id TEXT PRIMARY KEY, kind TEXT NOT NULL, path TEXT NOT NULL, format TEXT NOT NULL, site TEXT NOT NULL,
   head_len INTEGER NOT NULL, head BLOB, chain BLOB, position INTEGER NOT NULL,
-  newest_ms INTEGER, closed_latest TEXT NOT NULL, closed_basis TEXT NOT NULL, state TEXT NOT NULL,
+  newest TEXT, closed_latest TEXT NOT NULL, closed_basis TEXT NOT NULL, state TEXT NOT NULL,
   first_seen TEXT NOT NULL, last_seen TEXT NOT NULL
 ) STRICT;
 CREATE INDEX source_head ON source (head);
@@ -294,12 +294,24 @@ def _translated(error: sqlite3.OperationalError) -> BusyError | OutputError:
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return BusyError("the ledger is in use by another process", hint="run the command again")
-    if name.startswith("SQLITE_FULL"):
+    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR_WRITE")):
         return OutputError(
-            "the disk is full: nothing was committed", hint="free some space and run it again"
+            "no space left for the ledger: nothing was committed",
+            hint="free some space and run it again; it goes on where it stopped",
+        )
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return OutputError(
+            "no permission to write the ledger", hint="check its owner and mode, and its folder's"
         )
     return LedgerError(
         f"the ledger cannot be written ({name})", hint="check the disk and the rights"
+    )
+
+
+def _missing(path: Path) -> LedgerError:
+    return LedgerError(
+        f"the ledger {path} is missing",
+        hint="this folder is not a dataset of logscrub, or is damaged",
     )
 
 
@@ -308,24 +320,24 @@ def open_ledger(path: Path, *, create: bool) -> Ledger:
 
     Args:
         path: `OUT/ledger.db`.
-        create: Make it when it is not there. A dataset that has segments must have a ledger: starting again at
-            zero would read everything twice.
+        create: Make it when it is not there, or was left blank by a process that was stopped. A dataset that has
+            segments must have a ledger: starting again at zero would read everything twice.
 
     Raises:
         LedgerError: It is missing, damaged, or of a newer version.
     """
     if not create and not path.exists():
-        raise LedgerError(
-            f"the ledger {path} is missing",
-            hint="this folder is not a dataset of logscrub, or is damaged",
-        )
+        raise _missing(path)
     try:
         db = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF",
                        "cell_size_check=ON"):  # fmt: skip
             db.execute(f"PRAGMA {pragma}")
         found = int(db.execute("PRAGMA user_version").fetchone()[0])
-        if found == 0 and create:
+        is_blank = not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if found == 0 and not create and is_blank:
+            raise _missing(path)
+        if found == 0 and create and is_blank:
             path.chmod(0o600)
             db.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={VERSION}; COMMIT;")
             found = VERSION

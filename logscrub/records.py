@@ -23,7 +23,8 @@ class Source:
         position: Committed bytes, decompressed.
         head: Keyed hash of the first `head_len` bytes, None once forgotten.
         chain: Keyed chain value at `position`, None once forgotten.
-        newest_ms: Newest event so far, UTC milliseconds.
+        newest: Day of its newest event in the policy's time zone, ISO 8601, None without rows. Not finer: no policy
+            keeps a time in here that it coarsens there.
         closed_latest: Latest bound of the closure, a date.
         closed_basis: How that bound is known.
         state: `read`, `damaged`, `salvaged` or `open`.
@@ -38,7 +39,7 @@ class Source:
     head: bytes | None
     chain: bytes | None
     position: int
-    newest_ms: int | None
+    newest: str | None
     closed_latest: str
     closed_basis: str
     state: str

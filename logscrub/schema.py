@@ -153,12 +153,6 @@ class Block:
     offset: int
     overlong: Rejects = NO_REJECTS
 
-    @property
-    def end(self) -> int:
-        """The offset after the last byte, lines left out included."""
-        last = int((self.overlong.offsets + self.overlong.lengths).max(initial=0))
-        return max(self.offset + len(self.data), last)
-
 
 @dataclass(frozen=True, slots=True)
 class Parsed:

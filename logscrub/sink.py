@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, BinaryIO
@@ -112,14 +114,24 @@ class Sink:
                 sync_folder(self._staging)
         except OSError as error:
             raise output_error(error, self._staging) from None
+        except duckdb.Error:
+            raise OutputError(
+                f"the rows could not be sorted in {self._staging}",
+                hint="free some space there and run it again",
+            ) from None
         return tuple(staged)
 
     def discard(self) -> None:
         """Throw away what was written."""
         for part in self._parts.values():
-            if part.file:
-                part.file.close()
-            (self._staging / part.name).unlink(missing_ok=True)
+            for name in (part.name, f"{part.name}.unsorted"):
+                (self._staging / name).unlink(missing_ok=True)
+            for open_one in (part.writer, part.file):
+                # a full disk refuses the rest of the buffers once more
+                with suppress(OSError, ValueError, pa.ArrowException):
+                    if open_one:
+                        open_one.close()
+            shutil.rmtree(self._staging / f"{part.name}.spill", ignore_errors=True)
         self._parts = {}
         self._held = 0
 
@@ -167,14 +179,17 @@ class Sink:
         unsorted = self._staging / f"{part.name}.unsorted"
         (self._staging / part.name).rename(unsorted)
         part.file, part.writer = _open(self._staging / part.name, COLUMNS)
-        with duckdb.connect(config={"temp_directory": str(self._staging / "spill")}) as db:
+        # a folder of its own: engines of several workers give their files the same names
+        spill = self._staging / f"{part.name}.spill"
+        with duckdb.connect(config={"temp_directory": str(spill)}) as db:
             db.execute("SET memory_limit = '256MB'; SET threads = 2")
-            rows = db.execute("SELECT * FROM read_parquet(?) ORDER BY ALL", [str(unsorted)])
+            rows = db.sql("SELECT * FROM read_parquet(?) ORDER BY ALL", params=[str(unsorted)])
             reader = rows.to_arrow_reader(ROW_GROUP)
             assert reader is not None, "a SELECT has a result"
             for batch in reader:
                 part.writer.write_table(pa.Table.from_batches([batch]).cast(COLUMNS))
         unsorted.unlink()
+        shutil.rmtree(spill, ignore_errors=True)
 
 
 def _open(path: Path, schema: pa.Schema) -> tuple[BinaryIO, pq.ParquetWriter]:

@@ -31,6 +31,8 @@ SITE_NAME = re.compile(r"[a-z0-9_-][a-z0-9._-]{0,99}")
 class Opened:
     """One regular file, open for reading; compression is told by its content.
 
+    `void` is set when nothing that was read counts: the file changed meanwhile, or is a bomb.
+
     Args:
         path: As the user named it.
 
@@ -50,7 +52,7 @@ class Opened:
         if not stat.S_ISREG(found.st_mode):
             os.close(self._handle)
             raise SourceError(f"{path} is {_kind(found.st_mode)}, not a file", hint=_KIND_HINT)
-        self.changed = False
+        self.void = False
         self._first = os.pread(self._handle, _FIRST, 0)
         self.device_inode = (found.st_dev, found.st_ino)
         self.size = found.st_size
@@ -73,25 +75,26 @@ class Opened:
         """The plain bytes from the beginning; `progress` is reset.
 
         Raises:
-            SourceError: Damage, or the file was replaced while it was read; `changed` tells which.
+            SourceError: Damage, or the file was replaced while it was read; `void` tells which.
         """
         self.progress = Progress()
         try:
             yield from decompress(self.compression, self._raw(), self.progress)
         except SourceError as error:
+            self.void = self.void or self.progress.bomb
             raise SourceError(f"{self.path}: {error.what}", hint=error.hint) from None
 
     def check(self) -> None:
         """Check that what was read so far is still what the file holds.
 
         Raises:
-            SourceError: The file became shorter, or begins differently; `changed` is set.
+            SourceError: The file became shorter, or begins differently; `void` is set.
         """
         found = os.fstat(self._handle)
         self.modified = found.st_mtime
         again = os.pread(self._handle, len(self._first), 0)
-        self.changed = found.st_size < self.progress.taken or again != self._first
-        if self.changed:
+        self.void = found.st_size < self.progress.taken or again != self._first
+        if self.void:
             raise changed()
 
     def _raw(self) -> Iterator[bytes]:

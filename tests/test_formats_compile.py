@@ -418,7 +418,7 @@ def test_a_format_option_is_a_name_or_a_string(
 
 def test_a_misspelt_name_gets_a_suggestion() -> None:
     """`combned` is told about `combined`."""
-    with pytest.raises(FormatError, match="combned") as caught:
+    with pytest.raises(FormatError, match="no format of that name") as caught:
         resolve("combned")
     assert caught.value.hint == "did you mean combined"
 

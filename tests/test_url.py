@@ -110,7 +110,7 @@ TEMPLATES = {
     "http://user:pw@host.example:80/x": "/x",
     "https://host.example": "/",
     "http://user:pw@host.example?q=1": "/",
-    "//user:pw@host.example/x": "//user:{email}/x",
+    "//user:pw@host.example/x": "//{email}/x",
     "/x?q=1": "/x",
     "host.example:443": None,
     "x": None,

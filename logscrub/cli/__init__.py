@@ -67,14 +67,16 @@ def run(arguments: list[str]) -> int:
         with command.make_context("logscrub", list(arguments)) as context:
             result = command.invoke(context)
         sys.stdout.flush()
-    except Exception as error:  # noqa: BLE001 — a traceback could show what was in a line
-        return _ended_by(error)
     except KeyboardInterrupt:
         return INTERRUPTED
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 — a traceback could quote a line; a panic in Rust is no Exception
+        return _ended_by(error)
     return int(result or 0)
 
 
-def _ended_by(error: Exception) -> int:
+def _ended_by(error: BaseException) -> int:
     """Say what stopped the command, without a value from a line, and give the exit code."""
     if isinstance(error, BrokenPipeError):
         # Python would complain once more when it flushes at exit
@@ -92,7 +94,7 @@ def _ended_by(error: Exception) -> int:
     return known.exit_code
 
 
-def _usage(error: Exception) -> UsageError | None:
+def _usage(error: BaseException) -> UsageError | None:
     format_message = getattr(error, "format_message", None)
     if format_message is None:
         return None
@@ -102,7 +104,7 @@ def _usage(error: Exception) -> UsageError | None:
     return UsageError(text[:1].lower() + text[1:], hint=f"see {path} --help")
 
 
-def _unexpected(error: Exception) -> LogscrubError:
+def _unexpected(error: BaseException) -> LogscrubError:
     """A defect of logscrub or a refusal of the system: say where, never with values."""
     if isinstance(error, OSError):
         name = errno.errorcode.get(error.errno or 0, "unknown error")

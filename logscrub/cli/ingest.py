@@ -21,8 +21,8 @@ from logscrub.errors import INTERRUPTED, UsageError
 from logscrub.policy import digest
 from logscrub.run.ingest import Summary, Watch, ingest_files, writing
 from logscrub.run.pinned import pin, policy_of
-from logscrub.run.pipe import ingest_pipe, portions
-from logscrub.run.prepare import Wishes, job_for, settings_note
+from logscrub.run.pipe import ingest_pipe, portions, unreadable
+from logscrub.run.prepare import Wishes, geo_notes, job_for, settings_note
 from logscrub.run.scrubbing import Tally
 
 if TYPE_CHECKING:
@@ -111,9 +111,12 @@ def command(
             stopped=stopped,
             quiet=quiet or as_json,
         )
+    notes = geo_notes(job.policy, geo, asn)
     if as_json:
-        out_json(_document(summary, job))
+        out_json(_document(summary, job) | {"notes": notes})
     elif not quiet:
+        for note in notes:
+            say(note)
         _print_total(summary, job, dataset)
     if error := summary.error():
         if error not in [one.error for one in summary.outcomes]:
@@ -127,7 +130,7 @@ def _ingest(
     stopped: Callable[[], int], quiet: bool,
 ) -> tuple[Summary, Job]:  # fmt: skip
     now = datetime.now(UTC)
-    policy, text = policy_of(dataset, wishes.policy)
+    policy, is_new = policy_of(dataset, wishes.policy)
     pipe = paths == ["-"] or (not paths and not policy.sources and stdin.is_piped())
     if not pipe and not paths and not policy.sources:
         raise UsageError("nothing to read", hint="name files or folders, or pipe lines in")
@@ -141,8 +144,8 @@ def _ingest(
         ledger,
         recovered,
     ):
-        if text is not None:
-            pin(dataset, text)
+        if is_new:
+            pin(dataset, policy)
         if recovered and not quiet:
             say(f"cleared away {recovered} files of a run that was stopped")
         if pipe:
@@ -155,6 +158,8 @@ def _ingest(
                 flush=flush,
                 stop=lambda: bool(stopped()),
             )
+            if stdin.failures:
+                summary = unreadable(summary, stdin.failures[0])
             for one in summary.outcomes:
                 _print_outcome(one, quiet=quiet)
         else:
@@ -184,10 +189,10 @@ def _files(
 @contextmanager
 def _progress(
     *, show: bool
-) -> Iterator[tuple[Callable[[Sequence[Input]], None], Callable[[Path, int], None]]]:
+) -> Iterator[tuple[Callable[[Sequence[Input]], None], Callable[[Path, int, int], None]]]:
     """One bar over the bytes of all inputs, on a terminal only."""
     if not (show and sys.stderr.isatty()):
-        yield (lambda _: None), (lambda _path, _read: None)
+        yield (lambda _: None), (lambda _path, _read, _lines: None)
         return
     columns = (
         TextColumn("{task.description}"), BarColumn(), DownloadColumn(binary_units=True),
@@ -195,20 +200,21 @@ def _progress(
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading", total=None, speed="")
-        finished: dict[Path, int] = {}
+        seen: dict[Path, tuple[int, int]] = {}
 
         def begin(inputs: Sequence[Input]) -> None:
             bar.update(
                 task, total=sum(one.path.stat().st_size for one in inputs if one.path.is_file())
             )
 
-        def progress(path: Path, read: int) -> None:
-            finished[path] = read
-            speed = bar.tasks[0].speed
-            shown = f"{speed / 2**20:.0f} MiB/s" if speed else ""
+        def progress(path: Path, read: int, lines: int) -> None:
+            seen[path] = (read, lines)
+            elapsed = bar.tasks[0].elapsed or 0.0
+            rate = sum(count for _, count in seen.values()) / elapsed if elapsed else 0.0
             bar.update(
-                task, description=safe(path.name), completed=sum(finished.values()), speed=shown
-            )
+                task, description=safe(path.name), completed=sum(size for size, _ in seen.values()),
+                speed=f"{rate:,.0f} lines/s",
+            )  # fmt: skip
 
         yield begin, progress
 
@@ -225,7 +231,7 @@ def _print_outcome(one: Outcome, *, quiet: bool) -> None:
     if one.status == "read":
         parts.append(f"{one.format}: {_counts(one.tally)}")
         if one.due:
-            parts.append(f"closed {one.closure}, due {one.due}")
+            parts.append(f"{_many(one.segments, 'segment')}, closed {one.closure}, due {one.due}")
     if one.note:
         parts.append(one.note)
     say(" · ".join(parts))
@@ -260,8 +266,8 @@ def _print_total(summary: Summary, job: Job, dataset: Dataset) -> None:
     dues = sorted(one.due for one in read if one.due)
     out(f"{_counts(total)}")
     out(
-        f"{len(read)} sources read, {known} already known, {len(summary.left)} left, "
-        f"{segments} segments under {dataset.data}"
+        f"{_many(len(read), 'source')} read, {known} already known, {len(summary.left)} left, "
+        f"{_many(segments, 'segment')} under {dataset.data}"
         + (f", due {dues[0]} to {dues[-1]}" if dues else "")
     )
 
@@ -291,3 +297,7 @@ def _tally(tally: Tally) -> dict[str, Any]:
         "blanks": tally.blanks,
         "rejects": {str(reason): count for reason, count in sorted(tally.rejects.items())},
     }
+
+
+def _many(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -83,7 +83,7 @@ def named(name: str) -> Layout:
     if name not in CATALOGUE:
         close = get_close_matches(name.lower(), CATALOGUE, n=1)
         raise FormatError(
-            f"no format is called {name[:60]!r}",
+            "there is no format of that name",
             hint=f"did you mean {close[0]}"
             if close
             else f"one of {', '.join(CATALOGUE)}, or a format string of nginx or Apache",

@@ -6,7 +6,7 @@ are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -37,7 +37,7 @@ UNREADABLE: Final = ""
 class _Values:
     """Distinct values laid out for gathers: bytes before the first one, padding behind the last."""
 
-    data: Bytes
+    data: Bytes = field(repr=False)
     starts: Ints
     ends: Ints
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from logscrub import profiles
 from logscrub.dataset import Dataset, locked, opened
 from logscrub.errors import UsageError
-from logscrub.policy import Change, compare, digest, dump
+from logscrub.policy import Change, compare, digest
 from logscrub.run.pinned import pin, pinned_policy
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def apply_policy(
             digest(wanted), reason=reason, changes=[_line(one) for one in changes],
             at=now.astimezone(UTC).isoformat(timespec="seconds"),
         )  # fmt: skip
-        pin(out, dump(wanted))
+        pin(out, wanted, instead=True)
     return changes
 
 

@@ -141,13 +141,15 @@ def source_after(
     else:
         length = min(len(head), chain.length)
         fingerprint = head_fingerprint(job.instance, head[:length])
-    instants = [ms for ms in (newest_ms, known.newest_ms if known else None) if ms is not None]
+    days = [known.newest] if known and known.newest else []
+    if newest_ms is not None:
+        days.append(str(local_day(newest_ms, job.policy.retention.timezone)))
     return Source(
         id=known.id if known else uuid4().hex,
         kind=known.kind if known else kind,
         path=path, format=layout.name, site=site,
         head_len=length, head=fingerprint, chain=chain.value(),
-        position=chain.length, newest_ms=max(instants, default=None),
+        position=chain.length, newest=max(days, default=None),
         closed_latest="", closed_basis="", state="open",
         first_seen=known.first_seen if known else job.stamp, last_seen=job.stamp,
     )  # fmt: skip
@@ -164,9 +166,9 @@ def batch_of(
     Raises:
         PastDueError: It would have to be gone already.
     """
-    if not tally.rows or source.newest_ms is None:
+    if not tally.rows or source.newest is None:
         return _batch(source, job, tally, (), start), None, None
-    newest = local_day(source.newest_ms, job.policy.retention.timezone)
+    newest = date.fromisoformat(source.newest)
     closure = closure_of(newest, now=job.today, closed_at=job.closed_at)
     due = due_date(closure, job.policy.retention.period)
     if replacing:

@@ -143,7 +143,7 @@ class _State:
 
     work: Filtering
     splitter: Splitter = field(default_factory=Splitter)
-    head: bytes = b""
+    head: bytes = field(default=b"", repr=False)
     began: float | None = None
     told: float = 0.0
     layout: Layout | None = None

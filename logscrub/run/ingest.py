@@ -65,13 +65,13 @@ class Watch:
 
     Args:
         begin: Called with the inputs before the first is read.
-        progress: Called with an input's path and its bytes read so far.
+        progress: Called with an input's path, its bytes read and its lines scrubbed so far.
         done: Called with each outcome.
         stop: Asked whether to stop early.
     """
 
     begin: Callable[[Sequence[Input]], None] = lambda _: None
-    progress: Callable[[Path, int], None] = lambda _path, _read: None
+    progress: Callable[[Path, int, int], None] = lambda _path, _read, _lines: None
     done: Callable[[Outcome], None] = lambda _: None
     stop: Callable[[], bool] = lambda: False
 
@@ -93,13 +93,11 @@ def writing(
     """
     folder.create(out)
     with locked(out, "ingest.lock", wait=wait):
-        with locked(out, "lock", wait=_COMMIT_WAIT):
-            make = not out.ledger.exists()
-            with opened(out, make=make) as ledger:
-                if make:
-                    ledger.record_policy(digest, reason="first ingest", changes=(), at=stamp)
-                folder.publish(out, ledger)
-                removed = folder.clean_staging(out, ledger)
+        with locked(out, "lock", wait=_COMMIT_WAIT), opened(out, make=True) as ledger:
+            if not ledger.policy_changes():
+                ledger.record_policy(digest, reason="first ingest", changes=(), at=stamp)
+            folder.publish(out, ledger, stamp=stamp)
+            removed = folder.clean_staging(out, ledger)
         with opened(out) as ledger:
             yield ledger, removed
 
@@ -110,7 +108,7 @@ def commit(out: Dataset, ledger: Ledger, outcome: Outcome, *, stamp: str) -> Non
         return
     with locked(out, "lock", wait=_COMMIT_WAIT):
         ledger.commit(outcome.batch, at=stamp, replacing=outcome.replacing)
-        folder.publish(out, ledger)
+        folder.publish(out, ledger, stamp=stamp)
 
 
 def ingest_files(
@@ -189,8 +187,8 @@ def _outcomes(
                 pool.shutdown(cancel_futures=True)
     for one in alone:
 
-        def progress(read: int, path: Path = one.path) -> None:
-            watch.progress(path, read)
+        def progress(read: int, lines: int, path: Path = one.path) -> None:
+            watch.progress(path, read, lines)
 
         yield stage(one, with_ledger(job, ledger), stop=watch.stop, watch=progress)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import queue
 import time
 from dataclasses import dataclass, field, replace
@@ -46,7 +47,7 @@ class _Pipe:
     beyond: Chain | None = None
     """`chain`, gone on by lines that the splitter gave up; their block follows."""
     compressed: bool = False
-    head: bytes = b""
+    head: bytes = field(default=b"", repr=False)
     layout: Layout | None = None
     decided: bool = False
     waiting: list[Source] | None = None
@@ -296,6 +297,23 @@ def _commit(pipe: _Pipe, *, final: bool = False) -> None:
     pipe.segments += len(batch.segments)
     pipe.source, pipe.committed, pipe.tally, pipe.sink = source, pipe.position, Tally(), None
     pipe.closure, pipe.due = closure or pipe.closure, due or pipe.due
+
+
+def unreadable(summary: Summary, error: OSError) -> Summary:
+    """The summary of a pipe whose end was a refusal of the system."""
+    name = errno.errorcode.get(error.errno or 0, "unknown error")
+    failure = SourceError(
+        f"standard input cannot be read ({name})",
+        hint="check what it comes from; a folder is named, not piped in",
+    )
+    return Summary(
+        [
+            replace(
+                one, error=one.error or failure, status=one.status if one.tally.lines else "refused"
+            )
+            for one in summary.outcomes
+        ]
+    )
 
 
 def portions(

@@ -11,7 +11,7 @@ from logscrub.errors import FormatError, GeoError, PolicyError
 from logscrub.formats.catalogue import resolve
 from logscrub.formats.choice import AUTO
 from logscrub.formats.serverconf import choose
-from logscrub.policy import digest, override
+from logscrub.policy import digest, override, zone
 from logscrub.run.batch import Job
 from logscrub.scrubbers import geo
 from logscrub.scrubbers.site import OTHER_SITE
@@ -139,6 +139,8 @@ def job_for(out: Dataset, policy: Policy, wishes: Wishes, *, now: datetime) -> J
         wishes: The options.
         now: The present.
     """
+    if wishes.timezone:
+        zone(wishes.timezone)
     layout = layout_from(wishes.format_from) if wishes.format_from else None
     if layout is None and wishes.format != AUTO:
         layout = resolve(wishes.format)
@@ -151,6 +153,19 @@ def job_for(out: Dataset, policy: Policy, wishes: Wishes, *, now: datetime) -> J
         layout=layout, site=judged_site(tight, wishes.site), timezone=wishes.timezone, closed_at=wishes.closed_at,
         salvage=wishes.salvage, replace=wishes.replace,
     )  # fmt: skip
+
+
+def geo_notes(policy: Policy, country: Path | None, asn: Path | None) -> list[str]:
+    """Which columns stay null although the policy keeps them, because no database was named."""
+    wanted = (
+        ("country", policy.geo.country, country, "--geo"),
+        ("asn", policy.geo.asn, asn, "--asn"),
+    )
+    return [
+        f"the column {column} stays null: name a database with {option} FILE.mmdb"
+        for column, keeps, path, option in wanted
+        if keeps and path is None
+    ]
 
 
 def settings_note(settings: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from logscrub.identity import HEAD, Chain
 from logscrub.run.batch import Outcome, alarm, batch_of, source_after
 from logscrub.run.recognise import SALVAGED, Recognised, pieces, recognise, refuse_salvaged
 from logscrub.run.scrubbing import Scrubbing, Tally, scrubbed
+from logscrub.schema import MAX_LINE
 from logscrub.sink import Sink
 from logscrub.source import Opened, changed
 
@@ -38,7 +39,7 @@ def stage(
     job: Job,
     *,
     stop: Callable[[], bool] = lambda: False,
-    watch: Callable[[int], None] = lambda _: None,
+    watch: Callable[[int, int], None] = lambda _read, _lines: None,
 ) -> Outcome:
     """Read one file as far as it is new, and stage its rows.
 
@@ -46,7 +47,7 @@ def stage(
         one: The file.
         job: The run.
         stop: Asked between portions; True ends the reading, and what was read counts.
-        watch: Told the bytes of the file read so far.
+        watch: Told the bytes of the file read, and the lines scrubbed, so far.
 
     Returns:
         The outcome; errors that concern this file only are in it.
@@ -59,10 +60,14 @@ def stage(
 
 
 def _stage(
-    one: Input, opened: Opened, job: Job, stop: Callable[[], bool], watch: Callable[[int], None]
+    one: Input,
+    opened: Opened,
+    job: Job,
+    stop: Callable[[], bool],
+    watch: Callable[[int, int], None],
 ) -> Outcome:
     path = str(one.path)
-    sample = _sample(opened.chunks())
+    sample, damage = _sample(opened.chunks())
     if not sample:
         return Outcome(path, "empty", note="empty")
     found = recognise(opened.chunks(), job.known, job.instance)
@@ -71,23 +76,25 @@ def _stage(
     if found.source and not (job.replace and found.verdict != "shorter"):
         if found.verdict != "grown":
             return Outcome(path, "known", found.source.format, note=_KNOWN[found.verdict])
-        sample = _sample(_skip(opened.chunks(), found.source.position))
+        sample, damage = _sample(_skip(opened.chunks(), found.source.position))
     start = found.source.position if found.source and not job.replace else 0
-    choice = _choice(one, job, sample)
+    choice = _choice(one, job, sample, damaged=damage is not None)
     if choice.layout is None:
+        if damage and not job.salvage:
+            raise damage
         if one.chosen:
             raise FormatError(f"{path}: {choice.refusal}", hint=choice.hint)
         return Outcome(path, "left", note=choice.reason)
-    head = _sample(opened.chunks())[:HEAD] if start else sample[:HEAD]
+    head = _sample(opened.chunks())[0][:HEAD] if start else sample[:HEAD]
     proof = found.source.chain if found.source and start else None
     reading = _Reading(one, opened, job, choice.layout, start, proof, stop, watch)
     return _conclude(reading, found, head)
 
 
-def _choice(one: Input, job: Job, sample: bytes) -> Choice:
+def _choice(one: Input, job: Job, sample: bytes, *, damaged: bool) -> Choice:
     wanted = job.format if one.format == "auto" else one.format
     choice = choose_layout(sample, wanted, job.layout)
-    if choice.layout is None and job.salvage:
+    if choice.layout is None and damaged:
         # damage spoils what follows it, so what comes before it decides
         first = b"\n".join(sample.split(b"\n", _FEW_LINES)[:_FEW_LINES]) + b"\n"
         early = choose_layout(first, wanted, job.layout)
@@ -101,20 +108,28 @@ _KNOWN = {
 }
 
 
-def _sample(chunks: Iterator[bytes]) -> bytes:
-    """The first lines; damage behind them does not matter here."""
-    parts: list[bytes] = []
-    size = 0
+def _sample(chunks: Iterator[bytes]) -> tuple[bytes, SourceError | None]:
+    """The first bytes, the first lines that tell a format among them, and the damage that was met on the way."""
+    first = bytearray()
     try:
         for chunk in chunks:
-            parts.append(chunk)
-            size += len(chunk)
-            if size >= SAMPLE and (size >= BLOCK_SIZE or judgeable(b"".join(parts))):
+            first += chunk
+            if len(first) >= SAMPLE:
                 break
-    except SourceError:
-        if not parts:
+        if len(first) < SAMPLE or judgeable(bytes(first)):
+            return bytes(first), None
+        rest = bytes(first.rpartition(b"\n")[2])
+        for chunk in chunks:
+            # a line that is overlong stays so when it is cut here
+            rest = rest[: MAX_LINE + 1] + chunk
+            if telling := judgeable(rest):
+                return bytes(first) + b"\n" + telling, None
+            rest = rest.rpartition(b"\n")[2]
+    except SourceError as error:
+        if not first:
             raise
-    return b"".join(parts)
+        return bytes(first), error
+    return bytes(first), None
 
 
 def _skip(chunks: Iterator[bytes], start: int) -> Iterator[bytes]:
@@ -139,7 +154,7 @@ class _Reading:
     proof: bytes | None
     """Chain value that the known source has at `start`."""
     stop: Callable[[], bool]
-    watch: Callable[[int], None]
+    watch: Callable[[int, int], None]
     tally: Tally = field(default_factory=Tally)
     chain: Chain = field(init=False)
     verified: int = 0
@@ -183,9 +198,9 @@ class _Reading:
         running = Chain(self.job.instance)
         self.chain = running.copy()
         for chunk in pieces(self.opened.chunks(), [self.start]):
-            self.watch(self.opened.progress.taken)
+            self.watch(self.opened.progress.taken, self.tally.lines)
             if self.proof and running.length == self.start and running.value() != self.proof:
-                self.opened.changed = True
+                self.opened.void = True
                 raise changed()
             data = chunk if limit is None else chunk[: limit - running.length]
             before = running.length
@@ -212,7 +227,7 @@ def _conclude(reading: _Reading, found: Recognised, head: bytes) -> Outcome:
     try:
         sink = reading.run(None)
     except SourceError as error:
-        if opened.changed:
+        if opened.void:
             raise
         damage, reading.verified = error, opened.progress.verified
         limit = opened.progress.given if job.salvage else reading.verified
@@ -301,4 +316,4 @@ def sample_of(path: Path) -> bytes:
         SourceError: It cannot be read.
     """
     with Opened(path) as opened:
-        return _sample(opened.chunks())
+        return _sample(opened.chunks())[0]

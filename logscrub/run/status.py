@@ -13,7 +13,7 @@ from logscrub.dataset import Dataset, opened
 from logscrub.policy import digest
 from logscrub.retention import local_day
 from logscrub.run.expire import overdue_folders, planned
-from logscrub.run.pinned import pinned_policy
+from logscrub.run.pinned import own_policy
 
 if TYPE_CHECKING:
     from logscrub.keystore import PeriodKey
@@ -108,13 +108,12 @@ def status(out: Dataset, *, now: datetime, keys: Path | None = None) -> Status:
         now: The present.
         keys: Key folder, None for the dataset's own.
     """
-    policy = pinned_policy(out)
+    policy = own_policy(out)
     with opened(out) as ledger:
-        assert policy is not None, "a dataset with a ledger has a policy"
         today = local_day(int(now.timestamp() * 1000), policy.retention.timezone)
         here = ledger.segments("published", "expiring")
         overdue = len(planned(ledger, policy, today).remove)
-        sources = _sources(ledger, here, policy.retention.timezone)
+        sources = _sources(ledger, here)
         rejects: Counter[str] = Counter()
         for one in sources:
             rejects.update(one.rejects)
@@ -130,7 +129,7 @@ def status(out: Dataset, *, now: datetime, keys: Path | None = None) -> Status:
         )  # fmt: skip
 
 
-def _sources(ledger: Ledger, here: list[Segment], zone: str) -> tuple[SourceStatus, ...]:
+def _sources(ledger: Ledger, here: list[Segment]) -> tuple[SourceStatus, ...]:
     found = []
     batches = ledger.batches()
     for one in ledger.sources():
@@ -146,7 +145,7 @@ def _sources(ledger: Ledger, here: list[Segment], zone: str) -> tuple[SourceStat
                 sum(b["lines"] for b in mine), sum(b["rows"] for b in mine), sum(b["blanks"] for b in mine),
                 dict(rejects),
                 sum(segment.rows for segment in kept),
-                local_day(one.newest_ms, zone) if one.newest_ms is not None else None,
+                date.fromisoformat(one.newest) if one.newest else None,
                 one.closed_latest, one.closed_basis, (min(dues), max(dues)) if dues else None, one.last_seen,
             )
         )  # fmt: skip
