@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 from logscrub import keystore, profiles
 from logscrub.blocks import blocks
-from logscrub.errors import FormatError, KeyFileError
+from logscrub.errors import FormatError, KeyFileError, SourceError
 from logscrub.formats.choice import AUTO, choose_layout
 from logscrub.run.prepare import databases
 from logscrub.run.scrubbing import Scrubbing, Tally, scrubbed
@@ -162,6 +163,11 @@ def _chunks(source: Lines, stack: contextlib.ExitStack) -> Iterator[bytes]:
     if isinstance(source, bytes):
         yield source
     elif isinstance(source, (str, Path)):
+        if isinstance(source, str) and not os.path.lexists(source):
+            # not quoted: it may be a line that was meant to be scrubbed
+            raise SourceError(
+                "the text is not the path of a file", hint="pass lines as a list, or text as bytes"
+            )
         yield from stack.enter_context(Opened(Path(source))).chunks()
     else:
         lines = (one.encode() if isinstance(one, str) else one for one in source)

@@ -11,7 +11,7 @@ from logscrub.schema import NO_REJECTS, REASONS, Block, Reason, Rejects
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-BLOCK_SIZE = 16 * 2**20
+BLOCK_SIZE = 12 * 2**20
 """Bytes a block aims at: large enough to vectorise, small enough to bound memory by."""
 
 _TOO_LONG = REASONS.index(Reason.TOO_LONG)
@@ -89,16 +89,13 @@ class Splitter:
             if not final:
                 return None
             self._end_skip(self._start)
-        data = b"".join(self._parts)
-        cut = len(data) if final else data.rfind(b"\n") + 1
-        if not cut and not self._overlong:
-            self._parts = [data] if data else []
+        whole, rest = (self._parts, []) if final else _cut(self._parts)
+        if not whole and not self._overlong:
             return None
-        block = Block(data[:cut], self._start, self._rejects())
-        rest = data[cut:]
-        self._parts = [rest] if rest else []
-        self._start += cut
-        self._held = len(rest)
+        block = Block(b"".join(whole), self._start, self._rejects())
+        self._parts = rest
+        self._start += len(block.data)
+        self._held = sum(map(len, rest))
         self._has_line = False
         return block
 
@@ -113,6 +110,15 @@ class Splitter:
         pairs = np.array(self._overlong, np.int64)
         self._overlong = []
         return Rejects(pairs[:, 0], pairs[:, 1], np.full(len(pairs), _TOO_LONG, np.uint8))
+
+
+def _cut(parts: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """The portions up to and behind the last line end; cut before they are joined, to copy once."""
+    for i in range(len(parts) - 1, -1, -1):
+        if cut := parts[i].rfind(b"\n") + 1:
+            behind = parts[i][cut:]
+            return [*parts[:i], parts[i][:cut]], [*([behind] if behind else []), *parts[i + 1 :]]
+    return [], parts
 
 
 def blocks(

@@ -52,7 +52,7 @@ CREATE TABLE deletion (
 ) STRICT;
 CREATE TABLE outside (path TEXT PRIMARY KEY, kind TEXT NOT NULL, last_seen TEXT NOT NULL) STRICT;
 CREATE TABLE policy_change (id INTEGER PRIMARY KEY, at TEXT NOT NULL, digest TEXT NOT NULL, reason TEXT NOT NULL,
-  changes TEXT NOT NULL) STRICT;
+  changes TEXT NOT NULL, policy TEXT NOT NULL) STRICT;
 """
 
 MAX_LISTED_REJECTS = 1000
@@ -265,13 +265,22 @@ class Ledger:
         """`(path, kind, last seen)` of what was found beside the sources."""
         return list(self._db.execute("SELECT * FROM outside ORDER BY path"))
 
-    def record_policy(self, digest: str, *, reason: str, changes: Iterable[str], at: str) -> None:
-        """Note that the dataset has another policy from now on."""
+    def record_policy(
+        self, digest: str, *, policy: str, reason: str, changes: Iterable[str], at: str
+    ) -> None:
+        """Note that the dataset has another policy from now on; `policy` is its TOML."""
         with self.transaction():
             self._db.execute(
-                "INSERT INTO policy_change (at, digest, reason, changes) VALUES (?,?,?,?)",
-                (at, digest, reason, json.dumps(list(changes))),
+                "INSERT INTO policy_change (at, digest, reason, changes, policy) VALUES (?,?,?,?,?)",
+                (at, digest, reason, json.dumps(list(changes)), policy),
             )
+
+    def policy(self) -> str | None:
+        """The TOML of the policy that rules now, None before the first ingest."""
+        row = self._db.execute(
+            "SELECT policy FROM policy_change ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        return str(row[0]) if row else None
 
     def policy_changes(self) -> list[dict[str, Any]]:
         """The changes of policy, oldest first."""

@@ -11,7 +11,6 @@ from calendar import monthrange
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from logscrub.errors import UsageError
 from logscrub.policy import zone
 
 if TYPE_CHECKING:
@@ -96,20 +95,9 @@ def closure_of(newest_event: dt.date, *, now: dt.date, closed_at: dt.date | None
     Args:
         newest_event: The day of the newest event in the source.
         now: Today; a time stamp from the future does not lengthen the keeping.
-        closed_at: What the operator says; may only move the date earlier.
-
-    Raises:
-        UsageError: `closed_at` is later.
+        closed_at: What the operator says; a later date has no effect.
     """
-    closure = min(newest_event, now)
-    if closed_at is None:
-        return closure
-    if closed_at > closure:
-        raise UsageError(
-            f"--closed-at {closed_at} is later than the newest line, of {closure}",
-            hint="it may only move the date earlier; leave it out",
-        )
-    return closed_at
+    return min(newest_event, now, closed_at or now)
 
 
 def plan(

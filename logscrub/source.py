@@ -51,7 +51,8 @@ class Opened:
         found = os.fstat(self._handle)
         if not stat.S_ISREG(found.st_mode):
             os.close(self._handle)
-            raise SourceError(f"{path} is {_kind(found.st_mode)}, not a file", hint=_KIND_HINT)
+            hint = "name the files in it" if stat.S_ISDIR(found.st_mode) else _KIND_HINT
+            raise SourceError(f"{path} is {_kind(found.st_mode)}, not a file", hint=hint)
         self.void = False
         self._first = os.pread(self._handle, _FIRST, 0)
         self.device_inode = (found.st_dev, found.st_ino)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logscrub import keys as key
+from logscrub.memory import Memory
 from logscrub.policy import kept_columns
 from logscrub.schema import COLUMNS, Parsed, Raw
 from logscrub.scrubbers import (
@@ -86,43 +87,6 @@ class Geo:
 
     country: geo.GeoTable | None = None
     asn: geo.GeoTable | None = None
-
-
-class Memory:
-    """What scrubbers said of distinct values in the blocks before: a log repeats itself.
-
-    In memory only. Bounded, because attackers choose the values.
-    """
-
-    _CHARACTERS = 16 * 2**20
-    _LONGEST = 256
-
-    def __init__(self) -> None:
-        self._known: dict[str, dict[str | None, str | None]] = {}
-        self._size = 0
-
-    def __reduce__(self) -> tuple[type[Memory], tuple[()]]:
-        """Start empty in another process."""
-        return (Memory, ())
-
-    def recall(
-        self, name: str, values: pa.StringArray, scrub: Callable[[pa.StringArray], pa.Array]
-    ) -> pa.StringArray:
-        """What `scrub` gives, asking it only for values that are new or too long to remember."""
-        if self._size > self._CHARACTERS:
-            # replaced, never emptied: another thread may be looking things up in them
-            self._known, self._size = {}, 0
-        known = self._known.setdefault(name, {})
-        asked = values.to_pylist()
-        fresh = [value for value in asked if value not in known]
-        if not fresh:
-            return pa.array([known[value] for value in asked], pa.string())
-        said = dict(zip(fresh, scrub(pa.array(fresh, pa.string())).to_pylist(), strict=True))
-        answers = [said[value] if value in said else known[value] for value in asked]
-        short = [raw for raw in fresh if raw is None or len(raw) <= self._LONGEST]
-        known.update((raw, said[raw]) for raw in short)
-        self._size += sum(len(raw or "") for raw in short)
-        return pa.array(answers, pa.string())
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,11 +182,14 @@ def through(column: pa.DictionaryArray, values: pa.Array) -> pa.Array:
 
     Args:
         column: `dictionary<int32, string>`.
-        values: One per entry of its dictionary. Strings stay a dictionary, numbers become a flat array.
+        values: One per entry of its dictionary. Strings become a dictionary, numbers a flat array.
     """
-    if not pa.types.is_string(values.type):
+    if pa.types.is_dictionary(values.type):
+        encoded = values
+    elif pa.types.is_string(values.type):
+        encoded = values.dictionary_encode()
+    else:
         return values.take(column.indices)
-    encoded = values.dictionary_encode()
     return compact(
         pa.DictionaryArray.from_arrays(encoded.indices.take(column.indices), encoded.dictionary)
     )

@@ -530,7 +530,7 @@ def test_workers_quote_nothing(
     """A worker process that fails in a way nobody foresaw, or dies, shows no data and ends the run."""
     data = planted(COMBINED)
     logs = [log_file(tmp_path, data[200 * n :], f"{n}.log") for n in range(2)]
-    monkeypatch.setattr(ingest_module, "stage", worker)
+    monkeypatch.setattr("logscrub.run.workers._stage", worker)
     assert call("ingest", *logs, "--out", place / "out", "-f", "combined", "--jobs", "2") == 1
 
 
@@ -643,7 +643,7 @@ def test_values_with_raw_text_do_not_show_it(tmp_path: Path) -> None:
     job = job_for(Dataset(tmp_path), policy, Wishes(keys=tmp_path / "keys"), now=datetime.now(UTC))
     secret = job.instance
     known = Source(
-        "id", "file", "p", "combined", "", 1024, secret, secret, 1, 1, "", "", "read", "", ""
+        "id", "file", "p", "combined", "", 1024, secret, secret, 1, "", "", "", "read", "", ""
     )
     hidden = [
         V4.encode(), str(int(ipaddress.ip_address(V4))).encode(), repr(secret).encode(), repr(data[:9]).encode()[2:-1],

@@ -157,7 +157,7 @@ def test_the_structure_shows_no_letter_of_the_lines() -> None:
     """Counts and shapes only."""
     found = detect(sample(COMMON + " 0.5 zz [zz]", COMMON + " 7.5 yy [yy]", "x"))
     assert found.structure == (
-        '2 of 3 lines: token - - [time] "…" number number number token […]; 1 of 3 lines: token'
+        'token - - [time] "…" number number number token […] (2 of 3); token (1 of 3)'
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from strategies import FORMATS, LAYOUTS, blocks, layout
 
-from logscrub.formats import fast, words
+from logscrub.formats import fast, lines, words
 from logscrub.formats.lines import split
 from logscrub.formats.scan import split_line
 from logscrub.schema import Block, Reason
@@ -44,8 +44,9 @@ def indexed(data: bytes, of: Layout) -> list[list[tuple[int, int]]]:
 
 def regular(line: bytes, of: Layout) -> bool:
     """Whether the fast path settles this line by itself."""
-    ends = np.array([len(line)])
-    return bool(fast.index(words.padded(line), np.array([0]), ends, of)[2][0])
+    data, ends = words.padded(line), np.array([len(line)])
+    marks = words.marks(data, 0, len(line))
+    return bool(fast.index(data, np.array([0]), ends, of, marks)[2][0])
 
 
 @settings(max_examples=400)
@@ -55,6 +56,22 @@ def test_fast_is_exact(data: st.DataObject) -> None:
     of = data.draw(LAYOUTS)
     text = data.draw(blocks(of))
     assert indexed(text, of) == exact(text, of)
+
+
+@given(st.data(), st.integers(1, 300))
+def test_pieces_change_nothing(data: st.DataObject, size: int) -> None:
+    """However a block is cut while it is taken apart, the same fields, rejects and blanks come out."""
+    of = data.draw(LAYOUTS)
+    block = Block(data.draw(blocks(of)), 1)
+    whole = split(block, of)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "_PIECE", size)
+        cut = split(block, of)
+    for name in ("line_starts", "line_ends", "starts", "ends"):
+        assert np.array_equal(getattr(cut, name), getattr(whole, name)), name
+    for name in ("offsets", "lengths", "reasons"):
+        assert np.array_equal(getattr(cut.rejects, name), getattr(whole.rejects, name)), name
+    assert cut.blanks == whole.blanks
 
 
 @given(st.binary())

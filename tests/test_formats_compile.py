@@ -420,7 +420,7 @@ def test_a_misspelt_name_gets_a_suggestion() -> None:
     """`combned` is told about `combined`."""
     with pytest.raises(FormatError, match="no format of that name") as caught:
         resolve("combned")
-    assert caught.value.hint == "did you mean combined"
+    assert caught.value.hint == "did you mean combined?"
 
 
 _PIECES = st.sampled_from([

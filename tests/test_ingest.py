@@ -339,6 +339,29 @@ def test_signals_commit_what_was_read(out: Path, number: signal.Signals, code: i
     assert numbers(out) == [1, 2, 3]
 
 
+def test_a_signal_to_workers_commits_what_was_begun(tmp_path: Path, out: Path) -> None:
+    """Ctrl-C in a run with several workers: no traceback, nothing lost, the next run takes the rest, each line once."""
+    files = [
+        quiet(tmp_path / f"{n}.log", lines(*range(n * 4000, n * 4000 + 4000)) * 8) for n in range(6)
+    ]
+    process = spawn("ingest", *files, "--out", out, "--jobs", "2")
+    wait_for(
+        lambda: (
+            any((out / "staging").glob("*")) or any((out / "data").glob("*"))
+            if out.exists()
+            else False
+        )
+    )
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode in {0, 130}
+    assert b"Traceback" not in err
+    totals = ingest(out, *files)["totals"]
+    assert count(out) == 6 * 32_000
+    assert totals["rows"] <= 6 * 32_000
+    assert list((out / "staging").iterdir()) == []
+
+
 def test_a_row_is_committed_within_the_flush_time(out: Path) -> None:
     """A reader sees the row while the pipe is still open."""
     process = spawn("ingest", "-", "--out", out, "--flush", "0.5")
@@ -413,3 +436,63 @@ def test_small_pipes_leave_no_hash_behind(out: Path, tmp_path: Path) -> None:
     ingest(out, quiet(tmp_path / "other.log", lines(*range(20, 40))))
     with sqlite3.connect(out / "ledger.db") as db:
         assert dict(db.execute("SELECT path, head IS NULL FROM source"))[str(log)] == 1
+
+
+def test_a_format_that_changed_is_refused_and_not_left(tmp_path: Path, out: Path) -> None:
+    """In a folder, an access log that no format reads, or a known file that goes on differently, is an error."""
+    folder = tmp_path / "nginx"
+    folder.mkdir()
+    good = quiet(folder / "access.log", lines(*range(20)))
+    quiet(folder / "notes.txt", b"these are notes\nand more of them\n")
+    done = logscrub("ingest", folder, "--out", out, "--json")
+    assert done.code == 0
+    assert [one["path"] for one in done.document["left"]] == [str(folder / "notes.txt")]
+    quiet(good, lines(*range(20)) + b"something else entirely\n" * 50)
+    assert logscrub("ingest", folder, "--out", out, "-q").code == 5
+    quiet(folder / "other.access.log", b"one two three\n" * 50)
+    assert logscrub("ingest", folder, "--out", out, "-q").code == 5
+    assert numbers(out) == list(range(20))
+
+
+def test_an_edited_or_lost_policy_is_noticed(tmp_path: Path, out: Path) -> None:
+    """The ledger knows what was applied: an edited policy.toml stops a writer, a lost one is written again."""
+    log = quiet(tmp_path / "a.log", lines(*range(20)))
+    ingest(out, log)
+    text = (out / "policy.toml").read_text()
+    (out / "policy.toml").write_text(text.replace('"12 months"', '"120 months"'))
+    done = logscrub("ingest", log, "--out", out)
+    assert (done.code, "policy apply" in done.err) == (4, True)
+    (out / "policy.toml").unlink()
+    assert logscrub("expire", out).code == 0
+    assert logscrub("status", out).code == 0
+    assert logscrub("ingest", log, "--out", out, "--policy", "details-12m").code == 4
+    assert logscrub("ingest", log, "--out", out).code == 0
+    assert (out / "policy.toml").read_text() == text
+
+
+def test_a_first_run_that_takes_nothing_decides_nothing(tmp_path: Path, out: Path) -> None:
+    """A typo in the path does not pin the policy of the next run."""
+    assert logscrub("ingest", tmp_path / "typo.log", "--out", out).code == 6
+    ingest(out, quiet(tmp_path / "a.log", lines(1)), "--policy", "strict-30d")
+    assert 'name = "strict-30d"' in (out / "policy.toml").read_text()
+
+
+def test_status_misses_what_is_gone_and_apply_says_what_will_go(tmp_path: Path, out: Path) -> None:
+    """Segments that vanished are an error of their own; a shorter policy says what it makes due."""
+    old = datetime.now(UTC) - timedelta(days=60)
+    log = quiet(tmp_path / "a.log", lines(*range(5), when=old))
+    ingest(out, log)
+    applied = logscrub("policy", "apply", out, "-p", "strict-30d", "--dry-run")
+    assert "1 segments with 5 rows would be due at once" in applied.out
+    assert logscrub("policy", "apply", out, "-p", "details-12m").code == 2
+    shutil.rmtree(next((out / "data").iterdir()))
+    done = logscrub("status", out, "--json")
+    assert (done.code, done.document["missing"]) == (9, 1)
+
+
+def test_raw_logs_are_found_from_anywhere(tmp_path: Path, out: Path) -> None:
+    """Paths are kept absolute: a relative one would look deleted from another folder."""
+    quiet(tmp_path / "a.log", lines(1))
+    assert logscrub("ingest", "a.log", "--out", out, cwd=tmp_path).code == 0
+    (raw,) = logscrub("status", out, "--json", cwd=tmp_path.parent).document["outside"]
+    assert (raw["path"], raw["present"]) == (str(tmp_path / "a.log"), True)

@@ -50,8 +50,9 @@ def command(
         f"{verb} {len(result.plan.remove)} segments with {rows:,} rows; {len(result.plan.keep)} are not due yet"
     )
     if result.unknown:
+        fate = "would go" if dry_run else "went"
         say(
-            f"{result.unknown} files without a ledger entry lay under a due date that has come; they went with it"
+            f"{result.unknown} files without a ledger entry under a due date that has come {fate} with it"
         )
     for day in result.keys:
         say(f"destroyed the key of the period beginning {day}")

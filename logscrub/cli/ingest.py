@@ -18,9 +18,8 @@ from logscrub.cli import options
 from logscrub.cli.terminal import out, out_json, safe, say, show_error, stoppable
 from logscrub.dataset import Dataset, create
 from logscrub.errors import INTERRUPTED, UsageError
-from logscrub.policy import digest
 from logscrub.run.ingest import Summary, Watch, ingest_files, writing
-from logscrub.run.pinned import pin, policy_of
+from logscrub.run.pinned import policy_of
 from logscrub.run.pipe import ingest_pipe, portions, unreadable
 from logscrub.run.prepare import Wishes, geo_notes, job_for, settings_note
 from logscrub.run.scrubbing import Tally
@@ -38,15 +37,15 @@ PIPE_WAIT = 10.0
 
 
 def command(
+    target: Annotated[
+        Path, typer.Option("--out", "-o", metavar="OUT", help="The dataset to write into.")
+    ],
     paths: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[PATH…|-]", help="Files, folders, globs; - or nothing for standard input."
         ),
     ] = None,
-    target: Annotated[
-        Path, typer.Option("--out", "-o", metavar="OUT", help="The dataset to write into.")
-    ] = Path(),
     policy: options.PolicyName = "",
     settings: options.Settings = None,
     format_: options.Format = "auto",
@@ -94,8 +93,6 @@ def command(
     Reads files, folders, globs and standard input, plain or .gz .bz2 .xz .zst, told by content. Reading the same
     logs again, renamed, re-compressed or grown, adds only what is new.
     """
-    if target == Path():
-        raise UsageError("where to write is missing", hint="name the dataset: --out OUT")
     wishes = Wishes(
         policy, tuple(settings or ()), format_, format_from, site, timezone, geo, asn, keys,
         options.day(closed_at), salvage, replace,
@@ -130,7 +127,7 @@ def _ingest(
     stopped: Callable[[], int], quiet: bool,
 ) -> tuple[Summary, Job]:  # fmt: skip
     now = datetime.now(UTC)
-    policy, is_new = policy_of(dataset, wishes.policy)
+    policy = policy_of(dataset, wishes.policy)
     pipe = paths == ["-"] or (not paths and not policy.sources and stdin.is_piped())
     if not pipe and not paths and not policy.sources:
         raise UsageError("nothing to read", hint="name files or folders, or pipe lines in")
@@ -140,12 +137,10 @@ def _ingest(
         )
     create(dataset)
     job = job_for(dataset, policy, wishes, now=now)
-    with writing(dataset, digest(policy), stamp=job.stamp, wait=PIPE_WAIT if pipe else 0) as (
+    with writing(dataset, policy, stamp=job.stamp, wait=PIPE_WAIT if pipe else 0) as (
         ledger,
         recovered,
     ):
-        if is_new:
-            pin(dataset, policy)
         if recovered and not quiet:
             say(f"cleared away {recovered} files of a run that was stopped")
         if pipe:

@@ -20,7 +20,7 @@ app = typer.Typer(
 
 @app.command()
 def init(target: options.Out, keys: options.Keys = None) -> None:
-    """Make the key folder, before the first ingest of a policy with tokens."""
+    """Make the key folder before the first ingest does, to choose where it lies."""
     folder = keys or Dataset(target).keys
     made = keystore.init(folder)
     out(f"{'made' if made else 'already there:'} {folder}; keep it out of backups of the data")

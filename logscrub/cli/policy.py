@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,9 @@ from logscrub.policy import check as check_policy
 from logscrub.policy import compare, dump, kept_columns
 from logscrub.policy import explain as explain_policy
 from logscrub.run.apply import apply_policy, find_policy
+
+if TYPE_CHECKING:
+    from logscrub.policy import Change
 
 app = typer.Typer(
     name="policy", help="What is kept, how coarse, and how long.", no_args_is_help=True
@@ -80,9 +83,7 @@ def diff(old: Name, new: Name, as_json: options.Json = False) -> None:
     if as_json:
         out_json([asdict(one) for one in changes])
         return
-    out_table(
-        ("setting", "old", "new", "is"), [(c.key, c.old, c.new, c.direction) for c in changes]
-    )
+    _print_changes(changes)
 
 
 @app.command()
@@ -97,13 +98,23 @@ def apply(
     """Change the policy of a dataset, for what is collected from now on."""
     dataset = Dataset(target)
     exists(dataset)
-    changes = apply_policy(dataset, policy, reason=reason, now=datetime.now(UTC), dry_run=dry_run)
-    out_table(
-        ("setting", "old", "new", "is"), [(c.key, c.old, c.new, c.direction) for c in changes]
-    )
-    if not changes:
-        out("nothing changes")
-    elif not dry_run:
+    applied = apply_policy(dataset, policy, reason=reason, now=datetime.now(UTC), dry_run=dry_run)
+    _print_changes(applied.changes)
+    if applied.due:
+        verb = "would be" if dry_run else "are"
+        out(
+            f"{applied.due} segments with {applied.rows:,} rows {verb} due at once: the next expire deletes them"
+        )
+    if applied.changes and not dry_run:
         out(
             "rows that are there keep what they hold; --replace reads sources again under the new policy"
         )
+
+
+def _print_changes(changes: tuple[Change, ...]) -> None:
+    if not changes:
+        out("nothing changes")
+        return
+    out_table(
+        ("setting", "old", "new", "is"), [(c.key, c.old, c.new, c.direction) for c in changes]
+    )

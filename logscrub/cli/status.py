@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from logscrub.cli import options
 from logscrub.cli.terminal import out, out_json, out_table
 from logscrub.dataset import Dataset, exists
-from logscrub.errors import OverdueError
+from logscrub.errors import LedgerError, OverdueError
 from logscrub.run.status import Status, status
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def command(target: options.Out, keys: options.Keys = None, as_json: options.Json = False) -> int:
     """Show sources, rows, rejects, closures, due dates, keys, and what lies outside.
 
-    Exits with an error when something is past due and still there.
+    Exits with an error when something is past due and still there, or gone and not due.
     """
     dataset = Dataset(target)
     exists(dataset)
@@ -28,6 +28,8 @@ def command(target: options.Out, keys: options.Keys = None, as_json: options.Jso
         out_json(asdict(found))
     else:
         _print(found)
+    if found.missing:
+        return LedgerError.exit_code
     return OverdueError.exit_code if found.overdue else 0
 
 
@@ -35,17 +37,7 @@ def _print(found: Status) -> None:
     out(
         f"{found.root}: policy {found.policy}, {found.rows:,} rows in {found.segments} segments, {found.bytes:,} bytes"
     )
-    if found.next_due:
-        out(
-            f"the first rows go on {found.next_due}, the last on {found.last_due}; "
-            f"{found.deletions} segments are deleted"
-        )
-    else:
-        out(f"no rows; {found.deletions} segments are deleted")
-    if found.overdue:
-        out(
-            f"OVERDUE: {found.overdue} segments are past their day and still there: run logscrub expire {found.root}"
-        )
+    _print_alarms(found)
     out()
     out_table(
         (
@@ -82,6 +74,24 @@ def _print(found: Status) -> None:
     )
     for text in found.unmanaged:
         out(f"- {text}")
+
+
+def _print_alarms(found: Status) -> None:
+    if found.next_due:
+        out(
+            f"the first rows go on {found.next_due}, the last on {found.last_due}; "
+            f"{found.deletions} segments are deleted"
+        )
+    else:
+        out(f"no rows; {found.deletions} segments are deleted")
+    if found.missing:
+        out(
+            f"MISSING: {found.missing} committed segments are not in {found.root}/data: restore them from a backup"
+        )
+    if found.overdue:
+        out(
+            f"OVERDUE: {found.overdue} segments are past their day and still there: run logscrub expire {found.root}"
+        )
 
 
 def _row(one: SourceStatus) -> tuple[object, ...]:

@@ -84,7 +84,7 @@ def named(name: str) -> Layout:
         close = get_close_matches(name.lower(), CATALOGUE, n=1)
         raise FormatError(
             "there is no format of that name",
-            hint=f"did you mean {close[0]}"
+            hint=f"did you mean {close[0]}?"
             if close
             else f"one of {', '.join(CATALOGUE)}, or a format string of nginx or Apache",
         )

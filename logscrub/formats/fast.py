@@ -19,7 +19,7 @@ from logscrub.formats.stamps import DIGITS, LETTERS, Shape, shape
 
 if TYPE_CHECKING:
     from logscrub.formats.layout import Layout
-    from logscrub.formats.words import Bytes, Ints, Mask, Words
+    from logscrub.formats.words import Bytes, Ints, Marks, Mask, Words
 
 Grid: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
@@ -27,12 +27,15 @@ REACH: Final = 96
 """Bytes that a field without quotes may have on the fast path."""
 NUMBER_REACH: Final = 16
 """Digits that a number may have on the fast path."""
-_QUOTE: Final = 0x22
 _BACKSLASH: Final = 0x5C
 _BLANK: Final = 0x20
+_DASH: Final = 0x2D
+_FEW: Final = 64
 
 
-def index(data: Bytes, starts: Ints, ends: Ints, layout: Layout) -> tuple[Grid, Grid, Mask]:
+def index(
+    data: Bytes, starts: Ints, ends: Ints, layout: Layout, marks: Marks
+) -> tuple[Grid, Grid, Mask]:
     """Where each field of each line begins and ends.
 
     Args:
@@ -41,6 +44,7 @@ def index(data: Bytes, starts: Ints, ends: Ints, layout: Layout) -> tuple[Grid, 
         ends: Where each line ends, without its line end. Lines hold no NUL and are not over
             `MAX_LINE`.
         layout: The compiled format.
+        marks: Where the quotes of these lines stand.
 
     Returns:
         Starts and ends, one row per field and one column per line, and which lines are regular. The
@@ -50,14 +54,18 @@ def index(data: Bytes, starts: Ints, ends: Ints, layout: Layout) -> tuple[Grid, 
     field_starts, field_ends = np.empty(shape_of_grid, np.int64), np.empty(shape_of_grid, np.int64)
     if not can_index(layout):
         return field_starts, field_ends, np.zeros(len(starts), np.bool_)
-    quotes = _Quotes(data, starts, ends, layout)
-    regular = quotes.regular & words.matches(data, starts, layout.literals[0])
+    before = np.cumsum([literal.count(b'"') for literal in layout.literals])
+    regular = words.matches(data, starts, layout.literals[0])
+    if before[-1] or layout.escape is Escape.NONE:
+        # A line with too few quotes reads on into what follows; it is not regular, so that does
+        # not matter.
+        regular &= marks.count == before[-1]
     cursor = np.minimum(starts + len(layout.literals[0]), ends)
     for i, field in enumerate(layout.fields):
         literal = layout.literals[i + 1]
         known = 0  # bytes of the literal that finding the end has seen already
         if field.kind is Kind.QUOTED:
-            end, known = quotes.closing(i), 1
+            end, known = marks.at[marks.first + before[i]], 1
         elif field.kind is Kind.TIME:
             end = _stamp_end(data, cursor, field.time)
         elif not literal:
@@ -66,7 +74,7 @@ def index(data: Bytes, starts: Ints, ends: Ints, layout: Layout) -> tuple[Grid, 
                 regular &= _without_blank(data, cursor, ends)
         else:
             reach = NUMBER_REACH if field.kind is Kind.NUMBER else REACH
-            end = words.find(data, cursor, stop=tuple({literal[0], _BLANK}), reach=reach)
+            end = _token_end(data, cursor, stop=tuple({literal[0], _BLANK}), reach=reach)
             known = 1 if literal[0] == _BLANK else 0
         regular &= (end >= cursor) & (end <= ends)
         end = np.clip(end, cursor, ends)
@@ -81,44 +89,46 @@ def index(data: Bytes, starts: Ints, ends: Ints, layout: Layout) -> tuple[Grid, 
     return field_starts, field_ends, regular & (cursor == ends)
 
 
+def _token_end(data: Bytes, at: Ints, *, stop: tuple[int, ...], reach: int) -> Ints:
+    """As `words.find`, fast where most fields are a mere `-`, the sign for a missing value."""
+    few = at[:_FEW]
+    if _DASH in stop or np.count_nonzero(data[few] == _DASH) < len(few) // 2:
+        return words.find(data, at, stop=stop, reach=reach)
+    end = at + 1
+    after = data[end]
+    other = (data[at] != _DASH) | ((after != stop[0]) & (after != stop[-1]))
+    rest = np.flatnonzero(other)
+    if len(rest):
+        end[rest] = words.find(data, at[rest], stop=stop, reach=reach)
+    return end
+
+
 def can_index(layout: Layout) -> bool:
     """Whether the fast path knows the layout: fixed time stamps, literals within the padding."""
     most = words.PAD - words.STRIDE
-    return all(len(literal) <= most for literal in layout.literals) and all(
-        (fixed := shape(field.time)) is not None and fixed.width <= most - words.STRIDE
-        for field in layout.fields
-        if field.kind is Kind.TIME
+    quotes = sum(literal.count(b'"') for literal in layout.literals)
+    return (
+        quotes < words.QUOTES
+        and all(len(literal) <= most for literal in layout.literals)
+        and all(
+            (fixed := shape(field.time)) is not None and fixed.width <= most - words.STRIDE
+            for field in layout.fields
+            if field.kind is Kind.TIME
+        )
     )
-
-
-class _Quotes:
-    """Where the double quotes of each line stand, and whether they are as many as the layout's."""
-
-    def __init__(self, data: Bytes, starts: Ints, ends: Ints, layout: Layout) -> None:
-        counts = [literal.count(b'"') for literal in layout.literals]
-        self._before = np.cumsum(counts)
-        self.regular: Mask = np.ones(len(starts), np.bool_)
-        if not self._before[-1] and layout.escape is not Escape.NONE:
-            return
-        begin, end = (int(starts[0]), int(ends[-1])) if len(starts) else (0, 0)
-        at = np.flatnonzero(data[begin:end] == _QUOTE) + begin
-        self._first = np.searchsorted(at, starts)
-        last = np.searchsorted(at, ends)
-        self.regular = (last - self._first) == self._before[-1]
-        # A line with too few quotes reads on into what follows; it is not regular, so that does not
-        # matter.
-        self._at = np.append(at, np.full(int(self._before[-1]) + 1, len(data) - words.PAD))
-
-    def closing(self, i: int) -> Ints:
-        """The quote that ends field `i`."""
-        result: Ints = self._at[self._first + self._before[i]]
-        return result
 
 
 def _stamp_end(data: Bytes, at: Ints, tokens: tuple[str, ...]) -> Ints:
     """Where the time stamps end; -1 where the shape is another."""
     fixed = shape(tokens)
     assert fixed is not None
+    first, row = words.runs(data, at, fixed.reach)
+    width = _stamp_width(data, at[first], fixed)[row]
+    return np.where(width < 0, -1, at + width)
+
+
+def _stamp_width(data: Bytes, at: Ints, fixed: Shape) -> Ints:
+    """Bytes of the time stamps; -1 where the shape is another."""
     text, numeral, letter = _pattern(fixed)
     stamp = words.gather(data, at, count=len(text) // 8)
     digits = [words.digits(word) for word in stamp]
@@ -131,7 +141,7 @@ def _stamp_end(data: Bytes, at: Ints, tokens: tuple[str, ...]) -> Ints:
             good &= (data[at + place] == _BLANK) | _is_digit(data, at + place)
     if fixed.counted:
         good &= ~_is_digit(data, at + fixed.width)
-    end = at + fixed.width
+    end = np.full(len(at), fixed.width)
     if fixed.zone:
         place, shift = divmod(fixed.width, 8)
         sign = (stamp[place] >> np.uint64(8 * shift)) & np.uint64(0xFF)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -11,11 +12,14 @@ import numpy as np
 import pyarrow as pa
 
 from logscrub.errors import FormatError
-from logscrub.formats import stamps, views
+from logscrub.formats import stamps, views, words
 from logscrub.formats.layout import Kind, Role
 from logscrub.schema import Raw
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from logscrub.formats.fast import Grid
     from logscrub.formats.layout import Layout
     from logscrub.formats.lines import Split
     from logscrub.formats.words import Bytes, Ints, Mask
@@ -49,25 +53,90 @@ def instants(split: Split, layout: Layout, *, zone: str | None) -> tuple[pa.Arra
     Raises:
         FormatError: The lines need a zone and none is given, or there is none of that name.
     """
-    parts: Parts = {}
-    bad = np.zeros(split.rows, np.bool_)
-    kept = False
-    for i, field in enumerate(layout.fields):
-        if field.kind is Kind.TIME and field.keeps in (Role.TIME, Raw.TIME):
-            kept = True
-            more, wrong = _parts(split.data, split.starts[i], split.ends[i], field.time)
-            parts = more | parts
-            bad |= wrong
-    if not kept:
+    found = stamped(split, layout)
+    return read([found], layout, zone=zone) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """The time fields of lines, those that repeat the line before left out.
+
+    Args:
+        data: Padded.
+        starts: Where each time field begins: one row per field, one column per time stamp.
+        ends: Where it ends.
+        row: For each line its time stamp.
+    """
+
+    data: Bytes = field(repr=False)
+    starts: Grid
+    ends: Grid
+    row: Ints
+
+
+def _fields(layout: Layout) -> list[int]:
+    return [
+        i
+        for i, one in enumerate(layout.fields)
+        if one.kind is Kind.TIME and one.keeps in (Role.TIME, Raw.TIME)
+    ]
+
+
+def stamped(split: Split, layout: Layout) -> Stamped | None:
+    """The time stamps of some lines; None when the format keeps no time."""
+    fields = _fields(layout)
+    if not fields:
         return None
-    local, wrong = _epoch(parts) if "epoch" in parts else _calendar(parts, split.rows)
+    begins = np.zeros(split.rows, np.bool_)
+    for i in fields:
+        fixed = stamps.shape(layout.fields[i].time)
+        if fixed is None:
+            begins[:] = True
+            break
+        width = split.ends[i] - split.starts[i]
+        begins[words.runs(split.data, split.starts[i], fixed.reach)[0]] = True
+        begins[1:] |= width[1:] != width[:-1]
+    first = np.flatnonzero(begins)
+    starts = np.stack([split.starts[i][first] for i in fields])
+    ends = np.stack([split.ends[i][first] for i in fields])
+    return Stamped(split.data, starts, ends, np.cumsum(begins) - 1)
+
+
+def read(parts: Sequence[Stamped], layout: Layout, *, zone: str | None) -> tuple[pa.Array, Mask]:
+    """As `instants`, for all parts of a block together.
+
+    Args:
+        parts: At least one; all have the same data.
+        layout: The format, which keeps a time.
+        zone: As `instants` takes it.
+    """
+    starts = np.concatenate([part.starts for part in parts], axis=1)
+    ends = np.concatenate([part.ends for part in parts], axis=1)
+    before = np.cumsum([0, *(part.starts.shape[1] for part in parts)])
+    row = np.concatenate([part.row + n for part, n in zip(parts, before[:-1], strict=True)])
+    local, bad = _read(parts[0].data, starts, ends, layout, zone)
+    return pa.array(local[row], pa.int64()).cast(MILLISECONDS), bad[row]
+
+
+def _read(
+    data: Bytes, starts: Grid, ends: Grid, layout: Layout, zone: str | None
+) -> tuple[Ints, Mask]:
+    """Milliseconds of UTC, and which time stamps are no time there is."""
+    parts: Parts = {}
+    count = starts.shape[1]
+    bad = np.zeros(count, np.bool_)
+    for n, i in enumerate(_fields(layout)):
+        more, wrong = _parts(data, starts[n], ends[n], layout.fields[i].time)
+        parts = more | parts
+        bad |= wrong
+    local, wrong = _epoch(parts) if "epoch" in parts else _calendar(parts, count)
     bad |= wrong
     local = np.where(bad, 0, local)
     if "epoch" not in parts:
         local = local - (parts["offset"] * 60_000 if layout.zoned and "offset" in parts else 0)
         if not layout.zoned:
             local = local - _zone_offsets(local, zone)
-    return pa.array(np.where(bad, 0, local), pa.int64()).cast(MILLISECONDS), bad
+    return np.where(bad, 0, local), bad
 
 
 def _parts(data: Bytes, starts: Ints, ends: Ints, tokens: tuple[str, ...]) -> tuple[Parts, Mask]:

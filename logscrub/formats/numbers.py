@@ -43,6 +43,11 @@ def statuses(data: Bytes, starts: Ints, ends: Ints) -> Column:
     Returns:
         The column, and which rows hold something else than 100 to 999.
     """
+    if len(starts) and ((ends - starts) == 3).all():
+        hundreds, tens, ones = (data[starts + i] - np.uint8(0x30) for i in range(3))
+        if (np.maximum(tens, ones) <= 9).all() and (hundreds - np.uint8(1) <= 8).all():
+            value = hundreds * np.uint16(100) + tens * np.uint16(10) + ones
+            return pa.array(value), np.zeros(len(starts), np.bool_)
     found = _read(data, starts, ends)
     none = (found.state == _VALUE) & ((found.whole == 0) | (found.whole == 9))
     missing = none | (found.state == _DASH) | (found.state == _EMPTY)
@@ -59,6 +64,11 @@ def sizes(data: Bytes, starts: Ints, ends: Ints) -> Column:
         The column, and which rows hold something that is no whole number or does not fit.
     """
     found = _read(data, starts, ends)
+    if not found.state.any():
+        # all are values, and only whole numbers are written without a point
+        fraction = found.micro != 0
+        if not fraction.any():
+            return pa.array(found.whole), fraction
     missing = (found.state == _EMPTY) | (found.state == _NEGATIVE)
     bad = (found.state == _BAD) | (found.micro != 0)
     column = pa.array(

@@ -59,7 +59,7 @@ _MARKS: Final = b"-{}:,|"
 def structure(lines: list[bytes]) -> str:
     """The two shapes that most lines have: `97 of 100 lines: token - - [time] "…" number`."""
     shapes = Counter(_shape(line[:4096]) for line in lines).most_common(2)
-    return "; ".join(f"{n} of {len(lines)} lines: {shape}" for shape, n in shapes)
+    return "; ".join(f"{shape} ({n} of {len(lines)})" for shape, n in shapes)
 
 
 def _shape(line: bytes) -> str:

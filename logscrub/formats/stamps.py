@@ -53,6 +53,11 @@ class Shape:
     zone: bool
     counted: bool
 
+    @property
+    def reach(self) -> int:
+        """Bytes that decide what a place says: the offset, and what may not follow, included."""
+        return self.width + (6 if self.zone else int(self.counted))
+
 
 @lru_cache(maxsize=256)
 def shape(tokens: tuple[str, ...]) -> Shape | None:

@@ -8,7 +8,7 @@ https://arrow.apache.org/docs/format/Columnar.html#variable-size-binary-view-lay
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,8 @@ from logscrub.formats import unescape, words
 if TYPE_CHECKING:
     from logscrub.formats.layout import Escape
     from logscrub.formats.words import Bytes, Ints
+
+Views: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.uint64]]
 
 _INLINE: Final = 12
 _KEEP_LOW: Final = np.array([(1 << 8 * min(n, 8)) - 1 for n in range(_INLINE + 1)], np.uint64)
@@ -35,20 +37,33 @@ def distinct(data: Bytes, starts: Ints, ends: Ints) -> tuple[Ints, pa.Array]:
     Returns:
         For each place the number of its value (int32), and the values as `binary`.
     """
-    length = ends - starts
-    low, high = words.gather(data, starts, count=2)
-    size = np.minimum(length, _INLINE)
-    low, high = low & _KEEP_LOW[size], high & _KEEP_HIGH[size]
-    views = np.empty((len(starts), 2), np.uint64)
-    views[:, 0] = length.astype(np.uint64) | (low << np.uint64(32))
-    inline = (low >> np.uint64(32)) | (high << np.uint64(32))
-    views[:, 1] = np.where(length <= _INLINE, inline, starts.astype(np.uint64) << np.uint64(32))
+    return encoded(data, of(data, starts, ends))
+
+
+def encoded(data: Bytes, views: Views) -> tuple[Ints, pa.Array]:
+    """The distinct values among views into the data, as `distinct` gives them."""
     array = pa.Array.from_buffers(
-        pa.binary_view(), len(starts), [None, pa.py_buffer(views), pa.py_buffer(data)]
+        pa.binary_view(), len(views), [None, pa.py_buffer(views), pa.py_buffer(data)]
     )
-    encoded = array.dictionary_encode()
-    values = encoded.dictionary.cast(pa.binary())
-    return encoded.indices.to_numpy(), values
+    found = array.dictionary_encode()
+    return found.indices.to_numpy(), found.dictionary.cast(pa.binary())
+
+
+def of(data: Bytes, starts: Ints, ends: Ints) -> Views:
+    """The views, one row of 16 bytes for each place; see `distinct`."""
+    views = np.empty((len(starts), 2), np.uint64)
+    length = ends - starts
+    (low,) = words.gather(data, starts, count=1)
+    views[:, 0] = length.astype(np.uint64) | (low << np.uint64(32))
+    views[:, 1] = starts << 32
+    short = np.flatnonzero(length <= _INLINE)
+    if len(short):
+        low, high = words.gather(data, starts[short], count=2)
+        size = length[short]
+        low, high = low & _KEEP_LOW[size], high & _KEEP_HIGH[size]
+        views[short, 0] = size.astype(np.uint64) | (low << np.uint64(32))
+        views[short, 1] = (low >> np.uint64(32)) | (high << np.uint64(32))
+    return views
 
 
 def texts(data: Bytes, starts: Ints, ends: Ints, escape: Escape) -> pa.Array:
@@ -64,9 +79,6 @@ def through(numbers: Ints, values: pa.Array) -> pa.Array:
         numbers: int32, indices into `values`.
         values: `string` or `dictionary<int32, string>`, may hold nulls and equal values.
     """
-    encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-    mapped = encoded.indices.fill_null(-1).to_numpy()[numbers]
-    missing = mapped < 0
-    mask = missing if missing.any() else None
-    indices = pa.array(mapped.astype(np.int32, copy=False), pa.int32(), mask=mask)
-    return pa.DictionaryArray.from_arrays(indices, encoded.dictionary)
+    coded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+    indices = coded.indices.take(pa.array(numbers))
+    return pa.DictionaryArray.from_arrays(indices, coded.dictionary, safe=False)

@@ -8,6 +8,7 @@ lowest byte of the word.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -19,6 +20,11 @@ Mask: TypeAlias = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 PAD: Final = 128
 """Zero bytes that `padded` puts after the data, so that a gather at the last line stays inside."""
+_STEP: Final = 2**17
+_QUOTE: Final = 0x22
+_NEWLINE: Final = 0x0A
+QUOTES: Final = 4096
+"""Quotes that a layout may have."""
 STRIDE: Final = 16
 """Bytes that one step of `find` looks at."""
 
@@ -35,6 +41,53 @@ def padded(data: bytes) -> Bytes:
     return out
 
 
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Where the double quotes and line ends of a run of lines stand, found in one pass.
+
+    Args:
+        at: Their places, rising, and behind them places in the padding.
+        ends: Where each line ends, its line end excluded.
+        first: For each line the index in `at` of its first quote.
+        count: How many quotes each line has.
+    """
+
+    at: Ints
+    ends: Ints
+    first: Ints
+    count: Ints
+
+
+def marks(data: Bytes, begin: int, end: int) -> Marks:
+    """Find the quotes and line ends of the lines between two places.
+
+    Args:
+        data: Padded.
+        begin: Where the first line begins.
+        end: Where the last one ends; a last line without a line end is a line.
+    """
+    found = []
+    for start in range(begin, end, _STEP):
+        # 0x0A and 0x22 differ in two bits; what else remains without them is sorted out below.
+        folded = data[start : min(start + _STEP, end)] | np.uint8(0x28)
+        found.append(np.flatnonzero(folded == 0x2A) + start)
+    at = np.concatenate(found) if found else np.empty(0, np.int64)
+    byte = data[at]
+    is_end = byte == _NEWLINE
+    is_mark = is_end | (byte == _QUOTE)
+    if not is_mark.all():
+        at, is_end = at[is_mark], is_end[is_mark]
+    last = np.flatnonzero(is_end)
+    count = len(at)
+    ends = at[last]
+    if end > begin and (not len(ends) or ends[-1] != end - 1):
+        last, ends = np.append(last, count), np.append(ends, end)
+    first = np.empty_like(last)
+    first[:1], first[1:] = 0, last[:-1] + 1
+    at = np.append(at, np.full(QUOTES, len(data) - PAD))
+    return Marks(at, ends, first, last - first)
+
+
 def gather(data: Bytes, at: Ints, *, count: int) -> list[Words]:
     """The words that begin at each place: `count` arrays of eight bytes each.
 
@@ -47,6 +100,27 @@ def gather(data: Bytes, at: Ints, *, count: int) -> list[Words]:
     view = np.ndarray((len(data) - width + 1,), f"V{width}", data, strides=(1,))
     rows = view[at].view("<u8").reshape(-1, count)
     return [rows[:, i] for i in range(count)]
+
+
+def runs(data: Bytes, at: Ints, size: int) -> tuple[Ints, Ints]:
+    """Places one after the other that hold the same bytes, taken together.
+
+    Lines of a log that follow one another mostly have the same time stamp.
+
+    Args:
+        data: Padded; `size` bytes rounded up to whole words must lie inside.
+        at: Any places.
+        size: How many bytes to compare.
+
+    Returns:
+        The indices of the places at which a run begins, and for each place the number of its run.
+    """
+    begins = np.zeros(len(at), np.bool_)
+    begins[:1] = True
+    for i, word in enumerate(gather(data, at, count=-(-size // 8))):
+        keep = np.uint64((1 << 8 * min(8, size - 8 * i)) - 1)
+        begins[1:] |= ((word[1:] ^ word[:-1]) & keep) != 0
+    return np.flatnonzero(begins), np.cumsum(begins) - 1
 
 
 def digits(word: Words) -> Words:

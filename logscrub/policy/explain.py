@@ -71,8 +71,12 @@ _COLUMNS: Mapping[str, _Words] = {
     "os": _Words("the operating system's family, from a fixed list", lambda _: True),
     "device": _Words("the device's family, from a fixed list", lambda _: True),
     "bot": _Words("which known robot it was"),
-    "threats": _Words("labels of attacks found on the whole line before it was scrubbed; null as long as no rules run"),
-    "threat_rules": _Words("which rule found them, and in which part of the line; null as long as no rules run"),
+    "threats": _Words(
+        "labels of attacks found on the whole line before it was scrubbed; null as long as no rules run"
+    ),
+    "threat_rules": _Words(
+        "which rule found them, and in which part of the line; null as long as no rules run"
+    ),
 }
 
 _CHOICES: Mapping[str, str] = {

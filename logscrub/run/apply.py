@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from logscrub import profiles
 from logscrub.dataset import Dataset, locked, opened
 from logscrub.errors import UsageError
-from logscrub.policy import Change, compare, digest
-from logscrub.run.pinned import pin, pinned_policy
+from logscrub.policy import Change, compare, digest, dump
+from logscrub.retention import local_day
+from logscrub.run.expire import planned
+from logscrub.run.pinned import pinned_policy, ruling_policy, write_policy
 
 if TYPE_CHECKING:
     from logscrub.policy import Policy
 
 
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a new policy changes.
+
+    Args:
+        changes: Setting by setting.
+        due: Segments that are due under it, and go with the next expiry.
+        rows: Their rows.
+    """
+
+    changes: tuple[Change, ...]
+    due: int
+    rows: int
+
+
 def apply_policy(
     out: Dataset, name: str, *, reason: str, now: datetime, dry_run: bool = False
-) -> tuple[Change, ...]:
+) -> Applied:
     """Give a dataset another policy, from now on.
 
     Rows already there keep what they hold. Their due date becomes earlier where the new policy is shorter, and never
@@ -30,29 +48,30 @@ def apply_policy(
         now: The present.
         dry_run: Only compare.
 
-    Returns:
-        What changes.
-
     Raises:
         UsageError: There is no reason.
         BusyError: A writer is at work under the old policy.
     """
     wanted, _ = profiles.read(name)
-    current = pinned_policy(out)
-    changes = compare(current, wanted) if current else ()
-    if dry_run or (current and digest(current) == digest(wanted)):
-        return changes
-    if not reason.strip():
+    with opened(out) as ledger:
+        changes = compare(ruling_policy(out, ledger), wanted)
+        today = local_day(int(now.timestamp() * 1000), wanted.retention.timezone)
+        doomed = planned(ledger, wanted, today).remove
+    applied = Applied(changes, len(doomed), sum(one.segment.rows for one in doomed))
+    if dry_run:
+        return applied
+    if changes and not reason.strip():
         raise UsageError(
             "a reason is missing", hint='say why: --reason "…"; it is kept with the dataset'
         )
     with locked(out, "ingest.lock"), locked(out, "lock", wait=60), opened(out) as ledger:
-        ledger.record_policy(
-            digest(wanted), reason=reason, changes=[_line(one) for one in changes],
-            at=now.astimezone(UTC).isoformat(timespec="seconds"),
-        )  # fmt: skip
-        pin(out, wanted, instead=True)
-    return changes
+        if changes:
+            ledger.record_policy(
+                digest(wanted), policy=dump(wanted), reason=reason, changes=[_line(one) for one in changes],
+                at=now.astimezone(UTC).isoformat(timespec="seconds"),
+            )  # fmt: skip
+        write_policy(out, wanted)
+    return applied
 
 
 def find_policy(name: str) -> Policy:

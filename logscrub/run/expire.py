@@ -12,7 +12,7 @@ from logscrub import keystore
 from logscrub.dataset import Dataset, locked, opened, output_error, publish, sync_folder
 from logscrub.errors import OverdueError
 from logscrub.retention import Plan, local_day, plan
-from logscrub.run.pinned import own_policy
+from logscrub.run.pinned import ruling_policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,8 +62,8 @@ def expire(
         OverdueError: Something due is still there afterwards.
         BusyError: Another process commits for longer than a minute.
     """
-    policy = own_policy(out)
     with locked(out, "lock", wait=_WAIT), opened(out) as ledger:
+        policy = ruling_policy(out, ledger)
         today = local_day(int(now.timestamp() * 1000), policy.retention.timezone)
         if not dry_run:
             publish(out, ledger, stamp=_stamp(now))

@@ -257,7 +257,8 @@ def scrub_block(block: Block, layout: Layout, work: Filtering) -> tuple[Parsed, 
         wanted |= {Raw.METHOD}
     # Tokens depend on the day in UTC; all else is read and written in the server's own time.
     zone = work.zone or (None if work.keys else "UTC")
-    parsed = parse(block, layout, wanted, zone=zone)
+    found = split(block, layout)
+    parsed = parse(block, layout, wanted, zone=zone, found=found)
     if Raw.TIME not in parsed.columns:
         parsed = _at(parsed, work.clock())
     rule = policy.address
@@ -266,7 +267,7 @@ def scrub_block(block: Block, layout: Layout, work: Filtering) -> tuple[Parsed, 
         now=work.clock(),
     ) if work.keys else {}  # fmt: skip
     scrubbed = transform.apply(parsed, keys=keys)
-    return parsed, lines(_fitting(block, layout, parsed), parsed, scrubbed, layout, policy)
+    return parsed, lines(_fitting(found, block.offset, parsed), parsed, scrubbed, layout, policy)
 
 
 def _at(parsed: Parsed, now: datetime) -> Parsed:
@@ -276,12 +277,11 @@ def _at(parsed: Parsed, now: datetime) -> Parsed:
     return replace(parsed, columns={**parsed.columns, Raw.TIME: stamps})
 
 
-def _fitting(block: Block, layout: Layout, parsed: Parsed) -> Split:
+def _fitting(found: Split, offset: int, parsed: Parsed) -> Split:
     """Where the fields of the lines stand that became rows."""
-    found = split(block, layout)
     if found.rows == parsed.rows:
         return found
-    keep = np.flatnonzero(~np.isin(found.line_starts + block.offset, parsed.rejects.offsets))
+    keep = np.flatnonzero(~np.isin(found.line_starts + offset, parsed.rejects.offsets))
     return replace(
         found, line_starts=found.line_starts[keep], line_ends=found.line_ends[keep],
         starts=found.starts[:, keep], ends=found.ends[:, keep],

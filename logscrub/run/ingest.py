@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -15,7 +13,9 @@ from logscrub.dataset import Dataset, locked, opened
 from logscrub.errors import LogscrubError, OutputError, PartialError, SourceError
 from logscrub.identity import HEAD
 from logscrub.run.batch import Job, Outcome
+from logscrub.run.pinned import hold_to
 from logscrub.run.staging import stage
+from logscrub.run.workers import stage_together
 from logscrub.source import Found, Input, Opened, find
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from logscrub.ledger import Ledger
+    from logscrub.policy import Policy
 
 _COMMIT_WAIT = 60.0
 _GROUP = 64
@@ -78,13 +79,13 @@ class Watch:
 
 @contextmanager
 def writing(
-    out: Dataset, digest: str, *, stamp: str, wait: float = 0.0
+    out: Dataset, policy: Policy, *, stamp: str, wait: float = 0.0
 ) -> Iterator[tuple[Ledger, int]]:
     """Be the one writer of a dataset, after recovery.
 
     Args:
         out: The dataset; made when it is not there.
-        digest: Of the policy it is pinned to.
+        policy: What the run uses; a new dataset is pinned to it when the run leaves something in it.
         stamp: Now, ISO 8601.
         wait: Seconds to wait for another writer; a server that restarts starts the next one before this one ends.
 
@@ -94,12 +95,16 @@ def writing(
     folder.create(out)
     with locked(out, "ingest.lock", wait=wait):
         with locked(out, "lock", wait=_COMMIT_WAIT), opened(out, make=True) as ledger:
-            if not ledger.policy_changes():
-                ledger.record_policy(digest, reason="first ingest", changes=(), at=stamp)
+            hold_to(out, ledger, policy, stamp=stamp)
             folder.publish(out, ledger, stamp=stamp)
             removed = folder.clean_staging(out, ledger)
         with opened(out) as ledger:
-            yield ledger, removed
+            try:
+                yield ledger, removed
+            finally:
+                if not ledger.sources():
+                    # a first run that took nothing must not decide for the second
+                    out.policy.unlink(missing_ok=True)
 
 
 def commit(out: Dataset, ledger: Ledger, outcome: Outcome, *, stamp: str) -> None:
@@ -145,9 +150,9 @@ def ingest_files(
             summary.left.append((settled.path, settled.note))
         else:
             _note(summary, watch, settled)
-        if watch.stop():
-            break
-    ledger.see_outside([(path, why) for path, why in summary.left], at=job.stamp)
+    ledger.see_outside(
+        [(str(Path(path).absolute()), why) for path, why in summary.left], at=job.stamp
+    )
     _forget_small(ledger)
     return summary
 
@@ -176,16 +181,10 @@ def _outcomes(
 ) -> Iterator[Outcome]:
     together, alone = _independent(found) if jobs > 1 else ([], found.inputs)
     if together:
-        # spawn: forking a process that runs threads of Arrow and Polars can hang the child
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-            futures = [pool.submit(stage, one, with_ledger(job, ledger)) for one in together]
-            try:
-                for future in futures:
-                    yield future.result()
-            finally:
-                pool.shutdown(cancel_futures=True)
+        yield from stage_together(together, with_ledger(job, ledger), workers=jobs, stop=watch.stop)
     for one in alone:
+        if watch.stop():
+            return
 
         def progress(read: int, lines: int, path: Path = one.path) -> None:
             watch.progress(path, read, lines)

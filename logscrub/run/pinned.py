@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from logscrub import profiles
 from logscrub.dataset import output_error, sync_folder
-from logscrub.errors import BusyError, OutputError, PolicyError
+from logscrub.errors import OutputError, PolicyError
 from logscrub.policy import compare, digest, dump, load
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from logscrub.dataset import Dataset
+    from logscrub.ledger import Ledger
     from logscrub.policy import Policy
 
 
@@ -29,33 +30,29 @@ def pinned_policy(out: Dataset) -> Policy | None:
     return load(profiles.read_file(out.policy), name=str(out.policy))
 
 
-def own_policy(out: Dataset) -> Policy:
-    """The policy of a dataset that has one.
+def ruling_policy(out: Dataset, ledger: Ledger) -> Policy:
+    """The policy that the ledger recorded last, whatever became of `policy.toml`.
 
     Raises:
-        OutputError: It has none, because its first ingest was stopped before it began.
+        OutputError: There is none, because the first ingest was stopped before it began.
     """
-    found = pinned_policy(out)
-    if found is None:
+    text = ledger.policy()
+    if text is None:
         raise OutputError(
             f"the dataset {out.root} has no policy yet", hint="run the first ingest again"
         )
-    return found
+    return load(text, name=str(out.policy))
 
 
-def policy_of(out: Dataset, wish: str) -> tuple[Policy, bool]:
-    """The policy that a run has to use.
-
-    Returns:
-        The policy, and whether the dataset is new and has to be pinned to it.
+def policy_of(out: Dataset, wish: str) -> Policy:
+    """The policy that a run has to use: the dataset's own, or for a new one the wish or the default.
 
     Raises:
         PolicyError: The wish differs from the policy of the dataset.
     """
     pinned = pinned_policy(out)
     if pinned is None:
-        wanted, _ = profiles.read(wish or profiles.DEFAULT)
-        return wanted, True
+        return profiles.read(wish or profiles.DEFAULT)[0]
     if wish:
         wanted, _ = profiles.read(wish)
         if digest(wanted) != digest(pinned):
@@ -63,26 +60,42 @@ def policy_of(out: Dataset, wish: str) -> tuple[Policy, bool]:
                 [f"{c.key} is {c.old} there and {c.new} here" for c in compare(pinned, wanted)],
                 out.root,
             )
-    return pinned, False
+    return pinned
 
 
-def pin(out: Dataset, policy: Policy, *, instead: bool = False) -> None:
-    """Write the policy of a dataset.
+def hold_to(out: Dataset, ledger: Ledger, policy: Policy, *, stamp: str) -> None:
+    """Pin a dataset to its first policy, and refuse one that nobody applied.
 
     Args:
         out: The dataset, held by its one writer.
-        policy: Which.
-        instead: In place of the one it has.
+        ledger: Its ledger.
+        policy: What the run uses, from `policy.toml` or the command line.
+        stamp: Now, ISO 8601.
 
     Raises:
-        BusyError: It has got another one in the meantime.
+        PolicyError: `policy.toml` was edited or lost.
+    """
+    recorded = ledger.policy()
+    if recorded is None or not ledger.sources():
+        if recorded is None or digest(load(recorded, name="")) != digest(policy):
+            ledger.record_policy(
+                digest(policy), policy=dump(policy), reason="first ingest", changes=(), at=stamp
+            )
+    elif digest(load(recorded, name="")) != digest(policy):
+        raise PolicyError(
+            f"{out.policy} is not the policy that was applied to this dataset",
+            hint=f"apply it with a reason: logscrub policy apply {out.root} --policy FILE --reason …",
+        )
+    if pinned_policy(out) is None:
+        write_policy(out, policy)
+
+
+def write_policy(out: Dataset, policy: Policy) -> None:
+    """Write `policy.toml`, durably.
+
+    Raises:
         OutputError: It cannot be written.
     """
-    found = pinned_policy(out)
-    if found is not None and not instead and digest(found) != digest(policy):
-        raise BusyError(
-            "another process gave this dataset a policy just now", hint="run the command again"
-        )
     draft = out.policy.with_suffix(".new")
     try:
         with draft.open("w", encoding="utf-8") as file:

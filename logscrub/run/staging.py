@@ -82,7 +82,8 @@ def _stage(
     if choice.layout is None:
         if damage and not job.salvage:
             raise damage
-        if one.chosen:
+        if one.chosen or found.source or "access" in one.path.name:
+            # a format that changed must not pass for a file of another kind
             raise FormatError(f"{path}: {choice.refusal}", hint=choice.hint)
         return Outcome(path, "left", note=choice.reason)
     head = _sample(opened.chunks())[0][:HEAD] if start else sample[:HEAD]
@@ -256,7 +257,7 @@ def _staged(
         sink.discard()
         return Outcome(str(one.path), "known", note="no whole line is new", error=damage)
     source = source_after(
-        found.source, job, path=str(one.path), kind="file", layout=reading.layout, site=one.site or job.site,
+        found.source, job, path=str(one.path.absolute()), kind="file", layout=reading.layout, site=one.site or job.site,
         head=head, chain=reading.chain, newest_ms=tally.newest_ms,
     )  # fmt: skip
     closed = datetime.fromtimestamp(reading.opened.modified, UTC).date()

@@ -13,7 +13,7 @@ from logscrub.dataset import Dataset, opened
 from logscrub.policy import digest
 from logscrub.retention import local_day
 from logscrub.run.expire import overdue_folders, planned
-from logscrub.run.pinned import own_policy
+from logscrub.run.pinned import ruling_policy
 
 if TYPE_CHECKING:
     from logscrub.keystore import PeriodKey
@@ -71,6 +71,7 @@ class Status:
 
     Args:
         overdue: Segments and folders past their day and still there.
+        missing: Segments that the ledger holds and `data/` does not.
         next_due: The first day on which something goes.
         unmanaged: What no ledger can see, in plain words.
     """
@@ -84,6 +85,7 @@ class Status:
     next_due: date | None
     last_due: date | None
     overdue: int
+    missing: int
     deletions: int
     rejects: dict[str, int]
     sources: tuple[SourceStatus, ...]
@@ -108,11 +110,12 @@ def status(out: Dataset, *, now: datetime, keys: Path | None = None) -> Status:
         now: The present.
         keys: Key folder, None for the dataset's own.
     """
-    policy = own_policy(out)
     with opened(out) as ledger:
+        policy = ruling_policy(out, ledger)
         today = local_day(int(now.timestamp() * 1000), policy.retention.timezone)
         here = ledger.segments("published", "expiring")
-        overdue = len(planned(ledger, policy, today).remove)
+        plan = planned(ledger, policy, today)
+        dues = [one.due for one in (*plan.remove, *plan.keep)]
         sources = _sources(ledger, here)
         rejects: Counter[str] = Counter()
         for one in sources:
@@ -120,9 +123,10 @@ def status(out: Dataset, *, now: datetime, keys: Path | None = None) -> Status:
         return Status(
             root=out.root, policy=policy.name, digest=digest(policy),
             rows=sum(one.rows for one in here), segments=len(here), bytes=sum(one.bytes for one in here),
-            next_due=min((one.due for one in here), default=None),
-            last_due=max((one.due for one in here), default=None),
-            overdue=max(overdue, len(overdue_folders(out, today))), deletions=len(ledger.deletions()),
+            next_due=min(dues, default=None), last_due=max(dues, default=None),
+            overdue=max(len(plan.remove), len(overdue_folders(out, today))),
+            missing=sum(not (out.data / one.folder / one.name).exists() for one in here),
+            deletions=len(ledger.deletions()),
             rejects=dict(rejects), sources=sources, outside=_outside(ledger),
             keys=tuple(keystore.listed(keys or out.keys)), policy_changes=tuple(ledger.policy_changes()),
             unmanaged=_UNMANAGED,

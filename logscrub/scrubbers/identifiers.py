@@ -106,6 +106,25 @@ OWNERS: Final[dict[str, str]] = {
     "members": "BuddyPress, XenForo",
     "account": "shops; REST resource",
     "accounts": "Mastodon API; REST resource",
+    "username": "forums; REST resource",
+    "customer": "shops; REST resource",
+    "customers": "as customer",
+    "patient": "practices and clinics; health data besides",
+    "patients": "as patient",
+    "employee": "staff pages",
+    "employees": "as employee",
+    "student": "schools and universities",
+    "students": "as student",
+    # What follows was sent to one person, and lets in whoever has it:
+    "reset": "password resets",
+    "reset-password": "password resets; Laravel, Django",
+    "password-reset": "as reset-password",
+    "magic": "links that log in",
+    "verify": "addresses being verified",
+    "confirm": "as verify",
+    "activate": "accounts being activated",
+    "invite": "invitations",
+    "unsubscribe": "newsletters",
 }
 OWN_PAGES: Final = (
     # What applications themselves put there: pages, not persons. Log-in failures must stay countable.

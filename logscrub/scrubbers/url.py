@@ -65,6 +65,8 @@ def path(values: pa.StringArray, *, mode: PathMode) -> pa.StringArray:
 
 def _targets(raw: pl.Series) -> pl.Series:
     """Reduce every form of target to its path, null where there is none."""
+    if not raw.str.contains("^[^/]|[?#;]").any() and (raw.str.len_bytes() > 0).all():
+        return raw
     column = pl.col("raw")
     bare = (
         column.str.replace(r"[?#](?s:.*)$", "")
@@ -88,8 +90,11 @@ def _template(paths: pl.Series) -> pl.Series:
     words = pl.Series(encoded.dictionary, dtype=pl.String)
     codes = encoded.indices.to_numpy()
     starts = split.offsets.to_numpy()[:-1] - split.offsets[0].as_py()
-    scrubbed = pl.concat([segment.scrub(words), _persons(words)])
-    codes = np.where(_owned(words, codes, starts), codes + len(words), codes)
+    scrubbed = segment.scrub(words)
+    owned = _owned(words, codes, starts)
+    if owned.any():
+        scrubbed = pl.concat([scrubbed, _persons(words)])
+        codes = np.where(owned, codes + len(words), codes)
     flat = scrubbed.to_arrow().cast(pa.string()).take(pa.array(codes))
     joined = pc.binary_join(pa.ListArray.from_arrays(split.offsets.cast(pa.int32()), flat), "/")
     return _cut(pl.Series(joined, dtype=pl.String), deep)
@@ -111,6 +116,8 @@ def _owned(
     short = words.str.head(MAX_CHARS)
     names = percent.decode(percent.decode(short)).str.to_lowercase()
     owner = names.is_in(list(OWNERS)).to_numpy()[codes]
+    if not owner.any():
+        return owner
     page = names.str.contains(OWN_PAGES).to_numpy()[codes]
     solid = (~names.is_in(["", "."])).to_numpy()[codes]
     # The empty segment before the leading slash ends what the path before it began.
@@ -126,6 +133,8 @@ def _owned(
 
 def _cut(paths: pl.Series, deep: pl.Series) -> pl.Series:
     """Drop whole segments beyond `MAX_LENGTH`, and mark whatever was dropped here or before."""
+    if not deep.any() and not (paths.str.len_bytes() > MAX_LENGTH).any():
+        return paths
     column = pl.col("path")
     room = MAX_LENGTH - len(MORE) - 1
     long = column.str.len_chars() + pl.col("deep") * (len(MORE) + 1) > MAX_LENGTH
