@@ -105,7 +105,7 @@ def test_a_pipe_of_a_known_archive_adds_nothing(tmp_path: Path, out: Path) -> No
     ingest(out, log)
     assert ingest(out, "-", stdin=lines(*range(40)))["totals"]["lines"] == 0
     assert ingest(out, stdin=gzip.compress(lines(*range(40))))["totals"]["lines"] == 0
-    assert ingest(out, "-", stdin=lines(*range(30)))["totals"]["lines"] == 0
+    assert logscrub("ingest", "-", "--out", out, stdin=lines(*range(30))).code == 6
     assert ingest(out, "-", stdin=lines(*range(45)))["totals"]["rows"] == 5
     assert numbers(out) == list(range(45))
     assert ingest(out, quiet(tmp_path / "b.log", lines(*range(50))))["totals"]["rows"] == 5
@@ -496,3 +496,17 @@ def test_raw_logs_are_found_from_anywhere(tmp_path: Path, out: Path) -> None:
     assert logscrub("ingest", "a.log", "--out", out, cwd=tmp_path).code == 0
     (raw,) = logscrub("status", out, "--json", cwd=tmp_path.parent).document["outside"]
     assert (raw["path"], raw["present"]) == (str(tmp_path / "a.log"), True)
+
+
+def test_sites_whose_logs_begin_alike_keep_all_their_lines(tmp_path: Path, out: Path) -> None:
+    """A shorter file of another name is never skipped in silence: it may be a log of its own."""
+    checks = lines(*range(12))
+    ingest(out, quiet(tmp_path / "one.access.log", checks + lines(*range(100, 120))))
+    other = quiet(tmp_path / "two.access.log", checks + lines(*range(200, 205)))
+    done = logscrub("ingest", other, "--out", out)
+    assert (done.code, "--distinct" in done.err) == (6, True)
+    assert ingest(out, other, "--distinct")["totals"]["rows"] == 17
+    assert ingest(out, other, "--distinct")["totals"]["rows"] == 0
+    rotated = quiet(tmp_path / "one.access.log.1", checks + lines(*range(100, 105)))
+    assert ingest(out, rotated)["sources"][0]["note"] == "already read, further than this copy goes"
+    assert numbers(out) == sorted([*range(12)] * 2 + [*range(100, 120), *range(200, 205)])

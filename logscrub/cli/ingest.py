@@ -82,6 +82,12 @@ def command(
             "--replace", help="Read known files again, under a changed policy, and swap their rows."
         ),
     ] = False,
+    distinct: Annotated[
+        bool,
+        typer.Option(
+            "--distinct", help="What begins like a known file and ends earlier is a log of its own."
+        ),
+    ] = False,
     salvage: Annotated[
         bool, typer.Option("--salvage", help="Take the readable lines of damaged archives too.")
     ] = False,
@@ -95,7 +101,7 @@ def command(
     """
     wishes = Wishes(
         policy, tuple(settings or ()), format_, format_from, site, timezone, geo, asn, keys,
-        options.day(closed_at), salvage, replace,
+        options.day(closed_at), salvage, replace, distinct,
     )  # fmt: skip
     dataset = Dataset(target)
     with stoppable() as stopped:

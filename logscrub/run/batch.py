@@ -44,6 +44,7 @@ class Job:
         closed_at: Closed no later than this.
         salvage: Take readable lines of damaged data too.
         replace: Read known sources again and swap their rows.
+        distinct: What begins like a known source and ends earlier is a log of its own.
         instance: The instance key.
         known: Sources in the ledger when the run, or the retry, began.
         dues: Earliest due date of each known source's rows, for `replace`.
@@ -65,6 +66,7 @@ class Job:
     closed_at: date | None = None
     salvage: bool = False
     replace: bool = False
+    distinct: bool = False
     known: tuple[Source, ...] = field(default=(), repr=False)
     dues: tuple[tuple[str, date], ...] = ()
 

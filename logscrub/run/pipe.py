@@ -16,7 +16,7 @@ from logscrub.formats.choice import choose_layout, judgeable
 from logscrub.identity import HEAD, Chain
 from logscrub.run.batch import Job, Outcome, Status, alarm, batch_of, source_after
 from logscrub.run.ingest import Summary, commit, with_ledger
-from logscrub.run.recognise import SALVAGED, candidates, refuse_salvaged
+from logscrub.run.recognise import SALVAGED, ambiguous, candidates, refuse_salvaged
 from logscrub.run.scrubbing import Scrubbing, Tally
 from logscrub.run.staging import SAMPLE
 from logscrub.schema import NO_REJECTS, Reason
@@ -263,12 +263,13 @@ def _drop(pipe: _Pipe) -> None:
 def _commit(pipe: _Pipe, *, final: bool = False) -> None:
     if pipe.waiting:
         # until the chain is compared these rows may be known ones
-        if final:
-            if pipe.source is None and pipe.waiting[-1].state == SALVAGED:
-                raise refuse_salvaged("standard input", pipe.waiting[-1])
-            pipe.skipped = pipe.position
-            _drop(pipe)
-        return
+        if not final:
+            return
+        if pipe.source is None and pipe.waiting[-1].state == SALVAGED:
+            raise refuse_salvaged("standard input", pipe.waiting[-1])
+        if not pipe.job.distinct:
+            raise ambiguous("standard input", pipe.waiting[-1])
+        pipe.waiting = []
     if pipe.sink is None or pipe.layout is None or pipe.position <= pipe.committed:
         return
     job = replace(pipe.job, now=datetime.now(UTC))

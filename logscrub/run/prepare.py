@@ -46,6 +46,7 @@ class Wishes:
         closed_at: Closed no later than this.
         salvage: Take readable lines of damaged data.
         replace: Read known sources again.
+        distinct: What begins like a known source and ends earlier is a log of its own.
     """
 
     policy: str = ""
@@ -60,6 +61,7 @@ class Wishes:
     closed_at: date | None = None
     salvage: bool = False
     replace: bool = False
+    distinct: bool = False
 
 
 def layout_from(text: str) -> Layout:
@@ -151,7 +153,7 @@ def job_for(out: Dataset, policy: Policy, wishes: Wishes, *, now: datetime) -> J
         policy=tight, digest=digest(policy), transform=transform, staging=out.staging, keys=keys,
         instance=keystore.instance_key(keys), now=now, settings=tuple(wishes.settings), format=wishes.format,
         layout=layout, site=judged_site(tight, wishes.site), timezone=wishes.timezone, closed_at=wishes.closed_at,
-        salvage=wishes.salvage, replace=wishes.replace,
+        salvage=wishes.salvage, replace=wishes.replace, distinct=wishes.distinct,
     )  # fmt: skip
 
 

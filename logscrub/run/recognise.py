@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal
 
 from logscrub.errors import SourceError
@@ -129,3 +130,25 @@ def pieces(stream: Iterable[bytes], marks: Sequence[int]) -> Iterator[bytes]:
             data = data[cut:]
         position += len(data)
         yield data
+
+
+def same_family(path: str, known: str) -> bool:
+    """Whether two paths are generations of one stream: `access.log`, `access.log.1`, `access.log-20261122.gz`."""
+    return _family(path) == _family(known)
+
+
+def _family(path: str) -> tuple[str, str]:
+    place = PurePath(path)
+    stem, log, _ = place.name.partition(".log")
+    return str(Path(path).absolute().parent), stem + log
+
+
+def ambiguous(path: str, known: Source) -> SourceError:
+    """The error for what begins like a known source of another name and ends earlier.
+
+    Ten sites that a monitor asks in the same second have logs that begin alike, so it may be a log of its own.
+    """
+    return SourceError(
+        f"{path} begins like {known.path}, which was read further: a shorter copy, or another log that begins alike",
+        hint="--distinct takes it as a log of its own; leave out a copy",
+    )

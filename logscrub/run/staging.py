@@ -11,7 +11,15 @@ from logscrub.errors import FormatError, LogscrubError, SourceError
 from logscrub.formats.choice import choose_layout, judgeable
 from logscrub.identity import HEAD, Chain
 from logscrub.run.batch import Outcome, alarm, batch_of, source_after
-from logscrub.run.recognise import SALVAGED, Recognised, pieces, recognise, refuse_salvaged
+from logscrub.run.recognise import (
+    SALVAGED,
+    Recognised,
+    ambiguous,
+    pieces,
+    recognise,
+    refuse_salvaged,
+    same_family,
+)
 from logscrub.run.scrubbing import Scrubbing, Tally, scrubbed
 from logscrub.schema import MAX_LINE
 from logscrub.sink import Sink
@@ -73,6 +81,10 @@ def _stage(
     found = recognise(opened.chunks(), job.known, job.instance)
     if found.source and found.verdict == "salvaged" and not job.replace:
         raise refuse_salvaged(path, found.source)
+    if found.source and found.verdict == "shorter" and not same_family(path, found.source.path):
+        if not job.distinct:
+            raise ambiguous(path, found.source)
+        found = Recognised("new")
     if found.source and not (job.replace and found.verdict != "shorter"):
         if found.verdict != "grown":
             return Outcome(path, "known", found.source.format, note=_KNOWN[found.verdict])
