@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from logscrub.dataset import output_error, sync_folder
 from logscrub.errors import KeyFileError
-from logscrub.keys import Key, period_name, period_of
+from logscrub.keys import Key, period_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -134,13 +134,6 @@ def destroy_old(folder: Path, *, rotation_days: int, ttl_days: int, now: datetim
     for first_day in over:
         destroy(folder, first_day)
     return over
-
-
-def current_period(now: datetime, rotation_days: int) -> int:
-    """The number of the key period that `now` falls in."""
-    import numpy as np  # noqa: PLC0415 — the commands that only list keys start without it
-
-    return int(period_of(np.array([int(now.timestamp() * 1000)]), rotation_days)[0])
 
 
 def _over(first_day: date, rotation_days: int, ttl_days: int, now: datetime) -> bool:

@@ -102,18 +102,6 @@ class Ledger:
         """All sources, oldest first."""
         return [Source(*row) for row in self._db.execute("SELECT * FROM source ORDER BY rowid")]
 
-    def head_lengths(self) -> list[int]:
-        """The head lengths in use."""
-        rows = self._db.execute("SELECT DISTINCT head_len FROM source WHERE head IS NOT NULL")
-        return [row[0] for row in rows]
-
-    def by_head(self, head: bytes) -> list[Source]:
-        """Sources whose head has this keyed hash, the one read furthest first."""
-        rows = self._db.execute(
-            "SELECT * FROM source WHERE head = ? ORDER BY position DESC", (head,)
-        )
-        return [Source(*row) for row in rows]
-
     def segments(self, *states: State) -> list[Segment]:
         """Segments in any of the states given, all of them without one."""
         marks = ",".join("?" * len(states))

@@ -7,7 +7,7 @@ import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import uuid4
 
@@ -229,8 +229,3 @@ def _compacted(table: pa.Table) -> pa.Table:
         for column in table.columns
     ]
     return pa.table(columns, schema=table.schema)
-
-
-def event_day(instant_ms: int) -> date:
-    """The UTC day of an instant."""
-    return datetime.fromtimestamp(instant_ms / 1000, UTC).date()

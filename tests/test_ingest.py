@@ -510,3 +510,15 @@ def test_sites_whose_logs_begin_alike_keep_all_their_lines(tmp_path: Path, out: 
     rotated = quiet(tmp_path / "one.access.log.1", checks + lines(*range(100, 105)))
     assert ingest(out, rotated)["sources"][0]["note"] == "already read, further than this copy goes"
     assert numbers(out) == sorted([*range(12)] * 2 + [*range(100, 120), *range(200, 205)])
+
+
+def test_a_small_file_is_known_wherever_it_was_moved(tmp_path: Path, out: Path) -> None:
+    """Its hashes live as long as the raw file, not as long as its first name."""
+    log = quiet(tmp_path / "access.log", lines(1, 2))
+    ingest(out, log)
+    for name in ("access.log.1", "access.log.2"):
+        log = log.rename(tmp_path / name)
+        assert ingest(out, log)["totals"]["rows"] == 0
+    (raw,) = logscrub("status", out, "--json").document["outside"]
+    assert (raw["path"], raw["present"]) == (str(log), True)
+    assert numbers(out) == [1, 2]

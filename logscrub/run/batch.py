@@ -98,6 +98,7 @@ class Outcome:
         error: Why it was refused, or what is damaged although the rest was read.
         replacing: The batch takes the place of all rows of the source.
         segments: How many files it came to.
+        known: The source that it was recognised as, when nothing is new.
     """
 
     path: str
@@ -111,6 +112,7 @@ class Outcome:
     error: LogscrubError | None = None
     replacing: bool = False
     segments: int = 0
+    known: str = ""
 
 
 def alarm(tally: Tally) -> str:

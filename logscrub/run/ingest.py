@@ -164,6 +164,9 @@ def _note(summary: Summary, watch: Watch, outcome: Outcome) -> None:
 
 def _settle(out: Dataset, ledger: Ledger, outcome: Outcome, job: Job) -> Outcome:
     """Commit; a disk that refuses stops the run, nothing else does."""
+    if outcome.known:
+        # a rotated file is where it is now: what happens to its hashes depends on its path
+        ledger.seen(outcome.known, str(Path(outcome.path).absolute()), at=job.stamp)
     try:
         commit(out, ledger, outcome, stamp=job.stamp)
     except BaseException:

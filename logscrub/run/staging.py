@@ -87,7 +87,8 @@ def _stage(
         found = Recognised("new")
     if found.source and not (job.replace and found.verdict != "shorter"):
         if found.verdict != "grown":
-            return Outcome(path, "known", found.source.format, note=_KNOWN[found.verdict])
+            note = _KNOWN[found.verdict]
+            return Outcome(path, "known", found.source.format, note=note, known=found.source.id)
         sample, damage = _sample(_skip(opened.chunks(), found.source.position))
     start = found.source.position if found.source and not job.replace else 0
     choice = _choice(one, job, sample, damaged=damage is not None)
