@@ -161,21 +161,6 @@ def test_only_words_of_the_vocabulary_come_out(texts: list[str]) -> None:
         assert bot is None or bot in BOTS | {"Other"}
 
 
-@given(st.lists(hostile, max_size=8), st.booleans())
-def test_filter_only_writes_words_of_the_vocabulary(texts: list[str], os: bool) -> None:  # noqa: FBT001 — Hypothesis passes it
-    """A short user agent is a robot's name, or family, digits and system."""
-    for short in agent.for_filter(strings(*texts), os=os).to_pylist():
-        if short in BOTS | {"bot"}:
-            continue
-        family, _, rest = short.rpartition(" (") if os else (short, "", "")
-        name, slash, major = family.rpartition("/")
-        fits = family in FAMILIES | {"Other"} or (
-            slash and name in FAMILIES and re.fullmatch("[0-9]{1,4}", major)
-        )
-        assert fits
-        assert not os or rest.removesuffix(")") in SYSTEMS | {"Other"}
-
-
 @given(st.lists(st.one_of(st.none(), hostile), max_size=12), st.randoms(use_true_random=False))
 def test_rows_do_not_meet(texts: list[str | None], random: Any) -> None:
     """Length is kept, null stays null everywhere, and the order of rows does not matter."""
@@ -194,7 +179,6 @@ def test_empty_keeps_its_type() -> None:
         for part in agent.PARTS:
             assert getattr(found, part).type == pa.string()
             assert getattr(found, part).null_count == len(values)
-        assert agent.for_filter(values).type == pa.string()
 
 
 @given(st.sets(st.sampled_from(agent.PARTS)), st.sampled_from(AGENTS))
@@ -267,17 +251,6 @@ def test_rules_of_unknown_shape_are_refused(
     with pytest.raises(LogscrubError, match="ua-parser-builtins") as caught:
         agent.scrub(strings(FIREFOX), wanted={"browser"})
     assert "requirements.lock" in caught.value.hint
-
-
-def test_filter() -> None:
-    """Log analysers get browser and version, the system on request, robots by name."""
-    values = strings(FIREFOX, PHONE, GOOGLE, "private-crawler-of-jane/1", "", None)
-    plain = ["Firefox/128", "Chrome Mobile/126", "Googlebot", "bot", "Other", None]
-    assert agent.for_filter(values).to_pylist() == plain
-    assert agent.for_filter(values, os=True).to_pylist()[:2] == [
-        "Firefox/128 (Linux)",
-        "Chrome Mobile/126 (Android)",
-    ]
 
 
 @pytest.mark.parametrize(("name", "text"), vocabulary.vocabularies().items())

@@ -103,33 +103,6 @@ def scrub(values: pa.StringArray, *, wanted: AbstractSet[str] = ALL_PARTS) -> Ag
     return Agents(*columns)
 
 
-def for_filter(values: pa.StringArray, *, os: bool = False) -> pa.StringArray:
-    """A short user agent made of scrubbed parts, that log analysers still read.
-
-    Keeps: the robot's name, or family and major version, and the system if asked for.
-    Loses: all else.
-
-    >>> firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
-    >>> google = "Googlebot/2.1 (+http://www.google.com/bot.html)"
-    >>> for_filter(pa.array([firefox, google, "private-bot-4711", None]), os=True).to_pylist()
-    ['Firefox/128 (Linux)', 'Googlebot', 'bot', None]
-
-    Args:
-        values: Distinct strings, decoded. Null gives null.
-        os: Whether to add the system in brackets, for who is no robot.
-    """
-    wanted = frozenset({"browser", "version", "bot"} | ({"os"} if os else set()))
-    found = [None if text is None else _find(text, wanted) for text in _texts(values)]
-    return pa.array([row and _short(row) for row in found], pa.string())
-
-
-def _short(found: _Found) -> str:
-    browser, version, system, _, bot = found
-    if bot is not None:
-        return "bot" if bot == OTHER else bot
-    return f"{browser}{f'/{version}' if version else ''}{f' ({system})' if system else ''}"
-
-
 def _texts(values: pa.StringArray) -> list[str | None]:
     """The strings, cut; as bytes first, so that long or broken ones do no harm."""
     return [
