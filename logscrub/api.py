@@ -154,7 +154,7 @@ def _batches(
         if choice.layout is None:
             raise FormatError(choice.refusal, hint=choice.hint)
         work = Scrubbing(choice.layout, transform, timezone, "", keys or Path(), datetime.now(UTC))
-        for _, parsed, table in scrubbed(itertools.chain([first], found), work):
+        for parsed, table in scrubbed(itertools.chain([first], found), work):
             tally.add(parsed, table.newest_ms)
             yield from table.table.cast(COLUMNS).to_batches()
 

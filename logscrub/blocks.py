@@ -11,7 +11,7 @@ from logscrub.schema import NO_REJECTS, REASONS, Block, Reason, Rejects
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-BLOCK_SIZE = 12 * 2**20
+BLOCK_SIZE = 6 * 2**20
 """Bytes a block aims at: large enough to vectorise, small enough to bound memory by."""
 
 _TOO_LONG = REASONS.index(Reason.TOO_LONG)

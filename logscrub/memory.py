@@ -4,45 +4,50 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from itertools import count, repeat
-from typing import TYPE_CHECKING, Final
+from itertools import count
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-_UNKNOWN: Final = -2
+    from logscrub.compiled import Places
 
 
-@dataclass(slots=True)
-class _Said:
-    """What one scrubber said so far.
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one scrubber said of the values of one lexicon so far.
 
     Args:
-        codes: For each raw value the place of its answer, -1 for null.
-        places: The place of each answer.
+        lexicon: Whose values they are.
+        places: For each value the place of its answer, -1 for null.
         answers: All answers.
+        place_of: The place of each answer.
     """
 
-    codes: dict[str | None, int] = field(default_factory=dict, repr=False)
-    places: dict[str | None, int] = field(default_factory=lambda: {None: -1}, repr=False)
-    answers: pa.StringArray = field(default_factory=lambda: pa.array([], pa.string()), repr=False)
+    lexicon: object
+    places: Places = field(default_factory=lambda: np.empty(0, np.int32), repr=False)
+    answers: pa.Array = field(default_factory=lambda: pa.nulls(0), repr=False)
+    place_of: dict[Any, int] = field(default_factory=lambda: {None: -1}, repr=False)
+
+    def after(self, found: pa.Array) -> Said:
+        """With the answers to the values that follow."""
+        coded = found.dictionary_encode()
+        new = [one for one in coded.dictionary.to_pylist() if one not in self.place_of]
+        place_of = {**self.place_of, **dict(zip(new, count(len(self.answers)), strict=False))}
+        answers = pa.concat_arrays([self.answers.cast(found.type), pa.array(new, found.type)])
+        places = [*(place_of[one] for one in coded.dictionary.to_pylist()), -1]
+        added = np.array(places, np.int32)[coded.indices.fill_null(-1).to_numpy()]
+        return Said(self.lexicon, np.concatenate([self.places, added]), answers, place_of)
 
 
 class Memory:
-    """What scrubbers said of distinct values in the blocks before: a log repeats itself.
-
-    In memory only. Bounded, because attackers choose the values.
-    """
-
-    _CHARACTERS = 16 * 2**20
-    _LONGEST = 256
+    """What scrubbers said of the values of each lexicon. In memory only, and no larger than the lexicons are."""
 
     def __init__(self) -> None:
-        self._said: dict[str, _Said] = {}
-        self._size = 0
+        self._said: dict[str, Said] = {}
         self._learning = threading.Lock()
 
     def __reduce__(self) -> tuple[type[Memory], tuple[()]]:
@@ -50,45 +55,36 @@ class Memory:
         return (Memory, ())
 
     def recall(
-        self, name: str, values: pa.StringArray, scrub: Callable[[pa.StringArray], pa.Array]
-    ) -> pa.DictionaryArray:
-        """What `scrub` gives, asking it only for values that are new or too long to remember.
+        self,
+        name: str,
+        lexicon: object,
+        values: pa.StringArray,
+        scrub: Callable[[pa.Array], pa.Array],
+    ) -> Said:
+        """What `scrub` gives for values, asking it only about those that are new.
+
+        Args:
+            name: Of the scrubber.
+            lexicon: What the values belong to; for the same one they begin as they did before, and only grow.
+            values: All of them, distinct.
+            scrub: Gives one answer a value, null or not, whatever else is asked.
 
         Returns:
-            `dictionary<int32, string>`, as long as `values`; its dictionary may hold more than that.
+            At least as many places as there are values.
         """
-        said = self._said.get(name) or self._said.setdefault(name, _Said())
-        asked = values.to_numpy(zero_copy_only=False)
-        known = map(said.codes.get, asked, repeat(_UNKNOWN))
-        codes = np.fromiter(known, np.int32, len(asked))
-        fresh = np.flatnonzero(codes == _UNKNOWN)
-        if len(fresh):
-            answers = scrub(values.take(pa.array(fresh)))
-            codes[fresh] = self._learn(said, asked[fresh].tolist(), answers)
-        indices = pa.array(codes, mask=codes < 0)
-        return pa.DictionaryArray.from_arrays(indices, said.answers, safe=False)
-
-    def _learn(
-        self, said: _Said, raw: Sequence[str | None], answers: pa.StringArray
-    ) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
-        found = answers.dictionary_encode()
-        texts = found.dictionary.to_pylist()
+        said = self._said.get(name)
+        if said is None or said.lexicon is not lexicon:
+            said = Said(lexicon)
+        if len(said.places) >= len(values):
+            return said
+        found = scrub(values[len(said.places) :])
         with self._learning:
-            new = [text for text in texts if text not in said.places]
-            said.places.update(zip(new, count(len(said.answers)), strict=False))
-            said.answers = pa.concat_arrays([said.answers, pa.array(new, pa.string())])
-            places = np.array([*(said.places[text] for text in texts), -1], np.int32)
-            codes: np.ndarray[tuple[int], np.dtype[np.int32]] = places[
-                found.indices.fill_null(-1).to_numpy()
-            ]
-            short = {
-                text: code
-                for text, code in zip(raw, codes.tolist(), strict=True)
-                if text is None or len(text) <= self._LONGEST
-            }
-            said.codes.update(short)
-            self._size += sum(map(len, filter(None, [*short, *new])))
-            if self._size > self._CHARACTERS:
-                # replaced, never emptied: another thread may be looking things up in them
-                self._said, self._size = {}, 0
-        return codes
+            newest = self._said.get(name, said)
+            if newest.lexicon is not lexicon or len(newest.places) < len(said.places):
+                newest = said
+            missing = len(values) - len(newest.places)
+            if missing > 0:
+                # another thread may have asked about some of them in the meantime
+                newest = newest.after(found[len(found) - missing :])
+                self._said[name] = newest
+        return newest

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 SCHEMA_VERSION = 1
 
@@ -165,14 +165,65 @@ class Parsed:
         columns: The fields that were asked for and that the format has, `rows` long each; see `Raw`.
         rejects: The lines that did not fit.
         blanks: Lines of nothing but blanks.
+        lexicons: For a text column what its dictionary belongs to: blocks of the same lexicon have dictionaries that
+            begin alike and only grow.
     """
 
     rows: int
     columns: Mapping[Raw, pa.Array] = field(repr=False)
     rejects: Rejects
     blanks: int
+    lexicons: Mapping[Raw, object] = field(default_factory=dict, repr=False)
 
     @property
     def lines(self) -> int:
         """All lines of the block."""
         return self.rows + len(self.rejects) + self.blanks
+
+
+def joined(parts: Sequence[Parsed]) -> Parsed:
+    """Blocks that follow one another, as one.
+
+    Args:
+        parts: At least one, all with the same columns.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    last = parts[-1]
+    common = {
+        raw: lexicon
+        for raw, lexicon in last.lexicons.items()
+        if all(part.lexicons.get(raw) is lexicon for part in parts)
+    }
+    columns = {}
+    for raw, column in last.columns.items():
+        chunks = [part.columns[raw] for part in parts]
+        if raw in common:
+            indices = pa.concat_arrays([chunk.indices for chunk in chunks])
+            # blocks are parsed side by side, so the last one need not know most
+            values = max((chunk.dictionary for chunk in chunks), key=len)
+            columns[raw] = pa.DictionaryArray.from_arrays(indices, values, safe=False)
+        else:
+            if pa.types.is_dictionary(column.type):
+                chunks = [compact(chunk) for chunk in chunks]
+            columns[raw] = pa.chunked_array(chunks).unify_dictionaries().combine_chunks()
+    return Parsed(
+        sum(part.rows for part in parts),
+        columns,
+        sum((part.rejects for part in parts), NO_REJECTS),
+        sum(part.blanks for part in parts),
+        common,
+    )
+
+
+def compact(column: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Drop dictionary entries that no row uses: they would be written all the same."""
+    size = len(column.dictionary)
+    used = np.zeros(size, bool)
+    used[column.indices.drop_null().to_numpy()] = True
+    if used.all():
+        return column
+    renumber = pa.array(np.cumsum(used, dtype=np.int32) - 1)
+    return pa.DictionaryArray.from_arrays(
+        renumber.take(column.indices), column.dictionary.filter(pa.array(used))
+    )

@@ -11,15 +11,14 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import uuid4
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from logscrub.dataset import output_error, sync_folder
 from logscrub.errors import OutputError
-from logscrub.schema import COLUMNS
-from logscrub.transform import TABLE, compact
+from logscrub.schema import COLUMNS, compact
+from logscrub.transform import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -114,11 +113,6 @@ class Sink:
                 sync_folder(self._staging)
         except OSError as error:
             raise output_error(error, self._staging) from None
-        except duckdb.Error:
-            raise OutputError(
-                f"the rows could not be sorted in {self._staging}",
-                hint="free some space there and run it again",
-            ) from None
         return tuple(staged)
 
     def discard(self) -> None:
@@ -181,15 +175,27 @@ class Sink:
         part.file, part.writer = _open(self._staging / part.name, COLUMNS)
         # a folder of its own: engines of several workers give their files the same names
         spill = self._staging / f"{part.name}.spill"
-        with duckdb.connect(config={"temp_directory": str(spill)}) as db:
-            db.execute("SET memory_limit = '256MB'; SET threads = 2")
-            rows = db.sql("SELECT * FROM read_parquet(?) ORDER BY ALL", params=[str(unsorted)])
-            reader = rows.to_arrow_reader(ROW_GROUP)
-            assert reader is not None, "a SELECT has a result"
-            for batch in reader:
-                part.writer.write_table(pa.Table.from_batches([batch]).cast(COLUMNS))
+        for batch in _sorted(unsorted, spill):
+            part.writer.write_table(pa.Table.from_batches([batch]).cast(COLUMNS))
         unsorted.unlink()
         shutil.rmtree(spill, ignore_errors=True)
+
+
+def _sorted(path: Path, spill: Path) -> Iterator[pa.RecordBatch]:
+    import duckdb  # noqa: PLC0415 — only coarse times need it, and it takes 50 ms to load
+
+    try:
+        with duckdb.connect(config={"temp_directory": str(spill)}) as db:
+            db.execute("SET memory_limit = '256MB'; SET threads = 2")
+            rows = db.sql("SELECT * FROM read_parquet(?) ORDER BY ALL", params=[str(path)])
+            reader = rows.to_arrow_reader(ROW_GROUP)
+            assert reader is not None, "a SELECT has a result"
+            yield from reader
+    except duckdb.Error:
+        raise OutputError(
+            f"the rows could not be sorted in {path.parent}",
+            hint="free some space there and run it again",
+        ) from None
 
 
 def _open(path: Path, schema: pa.Schema) -> tuple[BinaryIO, pq.ParquetWriter]:
@@ -214,12 +220,12 @@ def _by_day(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:
     if not table.num_rows:
         return
     instants = table.column("timestamp").cast(pa.int64()).to_numpy()
-    days = instants // _DAY_MS
-    numbers = np.unique(days)
-    if len(numbers) == 1:
-        yield int(numbers[0]), table
+    first, last = int(instants.min()) // _DAY_MS, int(instants.max()) // _DAY_MS
+    if first == last:
+        yield first, table
         return
-    for number in numbers:
+    days = instants // _DAY_MS
+    for number in np.unique(days):
         yield int(number), _compacted(table.filter(pa.array(days == number)))
 
 

@@ -14,9 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logscrub import keys as key
+from logscrub.compiled import Places, compiled
+from logscrub.formats.lexicon import Lexicons
 from logscrub.memory import Memory
 from logscrub.policy import kept_columns
-from logscrub.schema import COLUMNS, Parsed, Raw
+from logscrub.schema import COLUMNS, Parsed, Raw, compact
 from logscrub.scrubbers import (
     address,
     agent,
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from logscrub.policy import Policy
+
+    Scrub = Callable[[pa.StringArray], pa.Array]
 
 _SEAL = object()
 
@@ -96,11 +100,13 @@ class Transform:
     Args:
         policy: What to keep, and how coarse.
         databases: For country and ASN.
-        memory: Answers for distinct values; the same whether it is empty or full.
+        lexicons: Distinct values of the blocks before.
+        memory: Answers for them; the same whether it is empty or full.
     """
 
     policy: Policy
     databases: Geo
+    lexicons: Lexicons = field(default_factory=Lexicons, repr=False, compare=False)
     memory: Memory = field(default_factory=Memory, repr=False, compare=False)
 
     @property
@@ -177,44 +183,13 @@ def _instants(parsed: Parsed) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return values
 
 
-def through(column: pa.DictionaryArray, values: pa.Array) -> pa.Array:
-    """Replace the distinct values of a column by their scrubbed counterparts.
-
-    Args:
-        column: `dictionary<int32, string>`.
-        values: One per entry of its dictionary. Strings become a dictionary, numbers a flat array.
-    """
-    if pa.types.is_dictionary(values.type):
-        encoded = values
-    elif pa.types.is_string(values.type):
-        encoded = values.dictionary_encode()
-    else:
-        return values.take(column.indices)
-    return compact(
-        pa.DictionaryArray.from_arrays(encoded.indices.take(column.indices), encoded.dictionary)
-    )
-
-
-def compact(column: pa.DictionaryArray) -> pa.DictionaryArray:
-    """Drop dictionary entries that no row uses: they would be written all the same."""
-    size = len(column.dictionary)
-    used = np.zeros(size, bool)
-    used[column.indices.drop_null().to_numpy()] = True
-    if used.all():
-        return column
-    renumber = pa.array(np.cumsum(used, dtype=np.int32) - 1)
-    return pa.DictionaryArray.from_arrays(
-        renumber.take(column.indices), column.dictionary.filter(pa.array(used))
-    )
-
-
 def _columns(
     transform: Transform, parsed: Parsed, keys: Mapping[int, key.Key | None], site_name: str
 ) -> dict[str, pa.Array]:
     policy, raw = transform.policy, parsed.columns
     columns = {
-        name: through(raw[source], transform.memory.recall(name, raw[source].dictionary, scrub))
-        for name, (source, scrub) in _scrubbers(policy).items()
+        name: _through(transform, parsed, name, source, scrub)
+        for name, (source, scrub) in _scrubbers(transform).items()
         if name in transform.kept and source in raw
     }
     columns["timestamp"] = time.coarsen(raw[Raw.TIME], policy.time.precision)
@@ -226,19 +201,57 @@ def _columns(
             columns[name] = raw[source]
     if policy.request.bytes == "power-of-two" and "bytes_sent" in columns:
         columns["bytes_sent"] = number.powers_of_two(columns["bytes_sent"])
-    if Raw.AGENT in raw:
-        columns.update(_agent_columns(transform.kept, raw[Raw.AGENT]))
-    if Raw.ADDRESS in raw:
-        columns.update(_address_columns(transform, parsed, keys))
+    if "client_token" in transform.kept and Raw.ADDRESS in raw:
+        periods = key.period_of(_instants(parsed), policy.address.rotation.days)
+        columns["client_token"] = _tokens(raw[Raw.ADDRESS], periods, keys)
     return columns
+
+
+def _through(
+    transform: Transform, parsed: Parsed, name: str, source: Raw, scrub: Scrub
+) -> pa.Array:
+    """A raw text column with its values replaced by what a scrubber says of them."""
+    column = parsed.columns[source]
+    # without a lexicon the values stand for themselves
+    lexicon = parsed.lexicons.get(source, column)
+    said = transform.memory.recall(name, lexicon, column.dictionary, scrub)
+    rows = column.indices.fill_null(-1).to_numpy()
+    places = np.append(said.places, np.int32(-1))[rows]
+    indices = np.empty(len(places), np.int32)
+    used = np.empty(len(said.answers), np.int32)
+    size = _renumber(places, np.full(len(said.answers), -1, np.int32), indices, used)
+    answers = said.answers.take(pa.array(used[:size]))
+    missing = indices < 0
+    numbers = pa.array(indices, mask=missing) if missing.any() else pa.array(indices)
+    if not pa.types.is_string(answers.type):
+        return answers.take(numbers)
+    return pa.DictionaryArray.from_arrays(numbers, answers, safe=False)
+
+
+@compiled
+def _renumber(places: Places, number_of: Places, indices: Places, used: Places) -> int:
+    """Number the places that occur as they first do, so that no answer is written that no row has."""
+    size = 0
+    for row in range(len(places)):
+        place = places[row]
+        if place < 0:
+            indices[row] = -1
+            continue
+        if number_of[place] < 0:
+            number_of[place] = size
+            used[size] = place
+            size += 1
+        indices[row] = number_of[place]
+    return size
 
 
 _NUMBERS = {"status": Raw.STATUS, "bytes_sent": Raw.BYTES, "duration_ms": Raw.DURATION}
 
 
-def _scrubbers(policy: Policy) -> dict[str, tuple[Raw, Callable[[pa.StringArray], pa.Array]]]:
-    """The columns that one raw text field gives, each with its scrubber."""
-    found: dict[str, tuple[Raw, Callable[[pa.StringArray], pa.Array]]] = {
+def _scrubbers(transform: Transform) -> dict[str, tuple[Raw, Scrub]]:
+    """The columns that are made of one raw text field, each with its scrubber of distinct values."""
+    policy, databases = transform.policy, transform.databases
+    found: dict[str, tuple[Raw, Scrub]] = {
         "site": (Raw.SITE, partial(site.scrub, allow=policy.site.allow)),
         "method": (Raw.METHOD, number.method),
         "protocol": (Raw.PROTOCOL, number.protocol),
@@ -254,66 +267,56 @@ def _scrubbers(policy: Policy) -> dict[str, tuple[Raw, Callable[[pa.StringArray]
         )
     if kept != "drop":
         found["referer_host"] = (Raw.REFERER, partial(referer.referer, mode=kept))
+    wanted = frozenset(part for name, part in _PARTS.items() if name in transform.kept)
+    for name, part in _PARTS.items():
+        found[name] = (Raw.AGENT, partial(_part_of_agent, part=part, wanted=wanted))
+    rule = policy.address
+    narrow = partial(address.truncate, v4=rule.ipv4_bits, v6=rule.ipv6_bits)
+    ways: dict[str, Callable[[address.Addresses], pa.Array]] = {
+        "client_net": narrow, "ip_version": address.version,
+    }  # fmt: skip
+    if databases.country:
+        ways["country"] = partial(geo.country, table=databases.country)
+    if databases.asn:
+        ways["asn"] = partial(geo.asn, table=databases.asn)
+    for name, way in ways.items():
+        found[name] = (Raw.ADDRESS, partial(_of_address, way=way))
     return found
 
 
-def _agent_columns(kept: tuple[str, ...], column: pa.DictionaryArray) -> dict[str, pa.Array]:
-    names = {
-        "browser": "browser",
-        "browser_version": "version",
-        "os": "os",
-        "device": "device",
-        "bot": "bot",
-    }
-    wanted = frozenset(part for name, part in names.items() if name in kept)
-    if not wanted:
-        return {}
-    agents = agent.scrub(column.dictionary, wanted=wanted)
-    return {
-        name: through(column, getattr(agents, part))
-        for name, part in names.items()
-        if part in wanted
-    }
+_PARTS = {
+    "browser": "browser",
+    "browser_version": "version",
+    "os": "os",
+    "device": "device",
+    "bot": "bot",
+}
+"""Which part of a user agent each column holds."""
 
 
-def _address_columns(
-    transform: Transform, parsed: Parsed, keys: Mapping[int, key.Key | None]
-) -> dict[str, pa.Array]:
-    rule, databases = transform.policy.address, transform.databases
-    column = parsed.columns[Raw.ADDRESS]
-    known = address.parse(column.dictionary)
-    columns = {}
-    if "client_net" in transform.kept:
-        columns["client_net"] = through(
-            column, address.truncate(known, v4=rule.ipv4_bits, v6=rule.ipv6_bits)
-        )
-    if "ip_version" in transform.kept:
-        columns["ip_version"] = through(column, address.version(known))
-    if "country" in transform.kept and databases.country:
-        columns["country"] = through(column, geo.country(known, databases.country))
-    if "asn" in transform.kept and databases.asn:
-        columns["asn"] = through(column, geo.asn(known, databases.asn))
-    if "client_token" in transform.kept:
-        periods = key.period_of(_instants(parsed), rule.rotation.days)
-        columns["client_token"] = _tokens(column, known, periods, keys)
-    return columns
+def _part_of_agent(values: pa.StringArray, *, part: str, wanted: frozenset[str]) -> pa.Array:
+    # all wanted parts at once: the scrubber remembers them for the next column
+    return getattr(agent.scrub(values, wanted=wanted), part)
+
+
+def _of_address(
+    values: pa.StringArray, *, way: Callable[[address.Addresses], pa.Array]
+) -> pa.Array:
+    return way(address.parse(values))
 
 
 def _tokens(
     column: pa.DictionaryArray,
-    known: address.Addresses,
     periods: np.ndarray[tuple[int], np.dtype[np.int64]],
     keys: Mapping[int, key.Key | None],
 ) -> pa.Array:
-    pieces = pa.nulls(len(column), pa.dictionary(pa.int32(), pa.string()))
+    pieces = pa.nulls(len(column), pa.string())
     for period in np.unique(periods):
         secret = keys[int(period)]
         if secret is None:
             continue
         rows = pa.array(periods == period)
         part = compact(column.filter(rows))
-        places = pc.index_in(part.dictionary, column.dictionary).to_numpy()
-        chosen = address.Addresses(known.version[places], known.high[places], known.low[places])
-        tokens = through(part, address.token(chosen, secret)).cast(pa.string())
-        pieces = pc.replace_with_mask(pieces.cast(pa.string()), rows, tokens)
-    return pieces.cast(pa.string()).dictionary_encode()
+        tokens = address.token(address.parse(part.dictionary), secret)
+        pieces = pc.replace_with_mask(pieces, rows, tokens.take(part.indices))
+    return pieces.dictionary_encode()

@@ -591,7 +591,7 @@ def test_a_failed_sort_leaves_no_order(
     tmp_path: Path, place: Path, call: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When sorting fails, the unsorted file goes too: its order tells the time that was to be forgotten."""
-    monkeypatch.setattr("logscrub.sink.duckdb.connect", raiser(duckdb.IOException))
+    monkeypatch.setattr("duckdb.connect", raiser(duckdb.IOException))
     log = log_file(tmp_path, planted(COMBINED))
     assert call("ingest", log, "--out", place / "out", "-f", "combined", "-p", "strict-30d") == 8
     assert list(place.glob("out/staging/*")) == []

@@ -10,16 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logscrub.formats import numbers, words
+from logscrub.compiled import padded
+from logscrub.formats import numbers
 
 if TYPE_CHECKING:
-    from logscrub.formats.words import Bytes, Ints
+    from logscrub.compiled import Bytes, Places
 
 
-def spread(texts: list[bytes]) -> tuple[Bytes, Ints, Ints]:
+def spread(texts: list[bytes]) -> tuple[Bytes, Places, Places]:
     """The values one after the other, as fields of a block."""
-    ends = np.cumsum([len(text) + 1 for text in texts]) - 1
-    return words.padded(b"7".join(texts) + b"7"), ends - [len(text) for text in texts], ends
+    ends = np.cumsum([len(text) + 1 for text in texts], dtype=np.int32) - 1
+    starts = ends - np.array([len(text) for text in texts], np.int32)
+    return padded(b"7".join(texts) + b"7"), starts, ends
 
 
 @given(st.lists(st.integers(0, 2**64 + 10**6), min_size=1))

@@ -7,10 +7,11 @@ import hashlib
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from logscrub.scrubbers import percent, segment
@@ -273,14 +274,61 @@ def test_query_and_referer_laws(values: list[str | None]) -> None:
         )
 
 
-@given(st.lists(st.text("abcXYZ-._", min_size=1, max_size=30), min_size=1, max_size=6))
-def test_the_short_cut_for_plain_paths_changes_nothing(parts: list[str]) -> None:
-    """A path that is skipped as harmless has only segments that the full rules leave alone."""
-    raw = "/" + "/".join(parts)
-    full = segment._template(pl.Series(parts))
-    skipped = pl.Series(parts).str.contains(f"^{segment.PLAIN}$")
-    assert full.filter(skipped).to_list() == [p for p, s in zip(parts, skipped, strict=True) if s]
-    assert scrub_path(raw) == ["/" + "/".join(segment.scrub(pl.Series(parts)))]
+SIMPLE = st.one_of(
+    st.text("abcXYZ-._", max_size=70),
+    st.text("0123456789", max_size=70),
+    st.from_regex(r"(?:19|20|1[0-8]|2[1-9])[0-9]{1,3}", fullmatch=True),
+    st.uuids().map(str),
+    st.uuids().map(lambda u: str(u).upper()),
+    st.uuids().map(lambda u: str(u).replace("-", "a", 1)),
+    st.text("0123456789abcdefABCDEF-", min_size=34, max_size=38),
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(SIMPLE, min_size=1, max_size=6))
+@example(
+    [
+        "",
+        "1999",
+        "2000",
+        "1899",
+        "2100",
+        "12",
+        "123",
+        "a" * 14,
+        "a" * 15,
+        "A" + "b" * 14,
+        "AB",
+        "a.B_c-d",
+    ]
+)
+def test_the_first_sight_says_what_the_rules_say(parts: list[str]) -> None:
+    """A segment that is sorted out as a word, a number or a UUID comes out as the full rules have it."""
+    values = pl.Series(parts, dtype=pl.String)
+    by_rules = segment._settled(segment._template(values), values)
+    assert segment.scrub(values).to_list() == by_rules.to_list()
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.one_of(
+            st.text("0123456789abcdefABCDEFgzGZ.-_:@+=eyJ[]~", max_size=70),
+            st.from_regex(r"[a-z0-9@:._+-]{3,12}([-._:@][0-9a-f]{1,8}){0,8}", fullmatch=True),
+            SIMPLE,
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_expressions_miss_nothing_where_they_are_not_asked(parts: list[str]) -> None:
+    """Counting first what a text has never hides an identifier from the expression that would find it."""
+    values = pl.Series(parts, dtype=pl.String)
+    counted = segment._template(values)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segment, "_with", lambda traits, _: np.arange(traits.shape[1]))
+        assert counted.to_list() == segment._template(values).to_list()
 
 
 def encoded(text: str, rounds: int, *, everything: bool) -> str:

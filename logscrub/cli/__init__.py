@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from importlib import import_module
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 import typer
@@ -63,6 +64,7 @@ def run(arguments: list[str]) -> int:
     open_standard_streams()
     try:
         command = typer.main.get_command(application(*arguments[:1]))
+        _spare_pandas()
         # not through the command's main(), which answers a closed pipe in its own way
         with command.make_context("logscrub", list(arguments)) as context:
             result = command.invoke(context)
@@ -74,6 +76,25 @@ def run(arguments: list[str]) -> int:
     except BaseException as error:  # noqa: BLE001 — a traceback could quote a line; a panic in Rust is no Exception
         return _ended_by(error)
     return int(result or 0)
+
+
+class _NoPandas(MetaPathFinder):
+    """Says that there is no pandas."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        """Refuse pandas, and know nothing else."""
+        del path, target
+        if fullname == "pandas":
+            raise ModuleNotFoundError(fullname)
+
+
+def _spare_pandas() -> None:
+    """Let pyarrow look for pandas now, once for all, and find none: importing it takes half a second for nothing."""
+    if "pyarrow" in sys.modules:
+        absent = _NoPandas()
+        sys.meta_path.insert(0, absent)
+        sys.modules["pyarrow"].array([])
+        sys.meta_path.remove(absent)
 
 
 def _ended_by(error: BaseException) -> int:

@@ -1,9 +1,8 @@
-"""All lines of a block, taken apart at once: an index of where every field begins and ends.
+"""All lines of a block, taken apart by one compiled loop: what each line is, and where its fields stand.
 
-A cursor stands in each line; field by field, literal by literal, all cursors move together. A line
-that this way of reading cannot settle (a blank in a user name, an escaped quote, a value longer
-than the window) is said to be not regular, and goes to `logscrub.formats.scan`. Where a line is
-regular, both give the same places.
+The loop follows the layout as `logscrub.formats.scan` does, to the same verdict and the same places. The few lines
+that it cannot settle (time stamps whose parts move, a user name that looks like many things) are in doubt, and go to
+`scan` itself.
 """
 
 from __future__ import annotations
@@ -12,246 +11,383 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
-from logscrub.formats import words
-from logscrub.formats.layout import Escape, Kind
-from logscrub.formats.stamps import COUNTS as STAMP_COUNTS
-from logscrub.formats.stamps import DIGITS, LETTERS, Shape, shape
+from logscrub.compiled import Bytes, Grid, Places, compiled, inlined
+from logscrub.schema import MAX_LINE
 
 if TYPE_CHECKING:
-    from logscrub.formats.layout import Layout
-    from logscrub.formats.words import Bytes, Ints, Marks, Mask, Words
+    from logscrub.formats.program import Program
 
-Grid: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.int64]]
+Code: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int16]]
+Verdict: TypeAlias = np.ndarray[tuple[int], np.dtype[np.uint8]]
 
-REACH: Final = 96
-"""Bytes that a field without quotes may have on the fast path."""
-NUMBER_REACH: Final = 16
-"""Digits that a number may have on the fast path."""
+FITS, DOUBT, BLANK, STRUCTURE, BINARY, TOO_LONG = range(6)
+"""Verdicts on a line."""
+TOKEN, FREE, QUOTED, NUMBER, TIME = range(5)
+"""Kinds of fields, as a program says them."""
+ZONE, COUNTED, MOVES = 1, 2, 4
+"""Flags of a time stamp: an offset from UTC ends it; no digit may follow; `scan` knows more shapes of it."""
+DIGIT, LETTER, PADDED = 256, 257, 258
+"""What a pattern may ask for besides a certain byte; `PADDED` is a blank or a digit."""
+_QUOTE: Final = 0x22
 _BACKSLASH: Final = 0x5C
-_BLANK: Final = 0x20
-_DASH: Final = 0x2D
-_FEW: Final = 64
+_SPACE: Final = 0x20
+_TAB: Final = 0x09
+_NEWLINE: Final = 0x0A
+_RETURN: Final = 0x0D
+_STEP: Final = 16
+_ONE: Final = np.uintp(1)
+"""Unsigned places spare the loops the question whether an index counts from the end."""
+LONGEST_NUMBER: Final = 32
+"""As `scan.LONGEST_NUMBER`."""
+_TRIES: Final = 8
+"""Places at which a free field may seem to end before the line is left to the exact parser."""
+
+
+def line_bounds(data: Bytes, size: int) -> tuple[Places, Places]:
+    """Where each line begins and ends: at LF, and a CR before it belongs to the line end.
+
+    Args:
+        data: Padded.
+        size: Bytes without the padding; a last line without a line end is a line.
+    """
+    count = _count(data, 0, size, _NEWLINE)
+    ends = np.empty(count + _STEP, np.int32)
+    ends = ends[: _find_ends(data, size, ends)]
+    starts = np.empty_like(ends)
+    _trim(data, starts, ends)
+    return starts, ends
 
 
 def index(
-    data: Bytes, starts: Ints, ends: Ints, layout: Layout, marks: Marks
-) -> tuple[Grid, Grid, Mask]:
-    """Where each field of each line begins and ends.
+    data: Bytes, starts: Places, ends: Places, of: Program, *, holed: bool
+) -> tuple[Grid, Grid, Verdict]:
+    """What each line is, and where its fields begin and end.
 
     Args:
-        data: The block, padded with `words.padded`.
-        starts: Where each line begins, rising.
-        ends: Where each line ends, without its line end. Lines hold no NUL and are not over
-            `MAX_LINE`.
-        layout: The compiled format.
-        marks: Where the quotes of these lines stand.
+        data: Padded.
+        starts: Where each line begins.
+        ends: Where it ends, its line end excluded.
+        of: The layout.
+        holed: Whether there is a NUL anywhere in the data.
 
     Returns:
-        Starts and ends, one row per field and one column per line, and which lines are regular. The
-        places of lines that are not regular mean nothing.
+        Starts and ends of the fields, one row a field and one column a line, and the verdict on each line. Where a line
+        does not fit its places mean nothing.
     """
-    shape_of_grid = (len(layout.fields), len(starts))
-    field_starts, field_ends = np.empty(shape_of_grid, np.int64), np.empty(shape_of_grid, np.int64)
-    if not can_index(layout):
-        return field_starts, field_ends, np.zeros(len(starts), np.bool_)
-    before = np.cumsum([literal.count(b'"') for literal in layout.literals])
-    regular = words.matches(data, starts, layout.literals[0])
-    if before[-1] or layout.escape is Escape.NONE:
-        # A line with too few quotes reads on into what follows; it is not regular, so that does
-        # not matter.
-        regular &= marks.count == before[-1]
-    cursor = np.minimum(starts + len(layout.literals[0]), ends)
-    for i, field in enumerate(layout.fields):
-        literal = layout.literals[i + 1]
-        known = 0  # bytes of the literal that finding the end has seen already
-        if field.kind is Kind.QUOTED:
-            end, known = marks.at[marks.first + before[i]], 1
-        elif field.kind is Kind.TIME:
-            end = _stamp_end(data, cursor, field.time)
-        elif not literal:
-            end = ends
-            if field.kind is not Kind.FREE:
-                regular &= _without_blank(data, cursor, ends)
-        else:
-            reach = NUMBER_REACH if field.kind is Kind.NUMBER else REACH
-            end = _token_end(data, cursor, stop=tuple({literal[0], _BLANK}), reach=reach)
-            known = 1 if literal[0] == _BLANK else 0
-        regular &= (end >= cursor) & (end <= ends)
-        end = np.clip(end, cursor, ends)
-        if field.kind is Kind.NUMBER:
-            regular &= _are_numbers(data, cursor, end)
-        if literal[:1] == b'"' and layout.escape is not Escape.NONE:
-            regular &= data[end - 1] != _BACKSLASH
-        field_starts[i], field_ends[i] = cursor, end
-        regular &= words.matches(data, end + known, literal[known:])
-        cursor = np.minimum(end + len(literal), ends)
-        regular &= end + len(literal) <= ends
-    return field_starts, field_ends, regular & (cursor == ends)
-
-
-def _token_end(data: Bytes, at: Ints, *, stop: tuple[int, ...], reach: int) -> Ints:
-    """As `words.find`, fast where most fields are a mere `-`, the sign for a missing value."""
-    few = at[:_FEW]
-    if _DASH in stop or np.count_nonzero(data[few] == _DASH) < len(few) // 2:
-        return words.find(data, at, stop=stop, reach=reach)
-    end = at + 1
-    after = data[end]
-    other = (data[at] != _DASH) | ((after != stop[0]) & (after != stop[-1]))
-    rest = np.flatnonzero(other)
-    if len(rest):
-        end[rest] = words.find(data, at[rest], stop=stop, reach=reach)
-    return end
-
-
-def can_index(layout: Layout) -> bool:
-    """Whether the fast path knows the layout: fixed time stamps, literals within the padding."""
-    most = words.PAD - words.STRIDE
-    quotes = sum(literal.count(b'"') for literal in layout.literals)
-    return (
-        quotes < words.QUOTES
-        and all(len(literal) <= most for literal in layout.literals)
-        and all(
-            (fixed := shape(field.time)) is not None and fixed.width <= most - words.STRIDE
-            for field in layout.fields
-            if field.kind is Kind.TIME
-        )
+    grid = (of.fields, len(starts))
+    field_starts, field_ends = np.empty(grid, np.int32), np.empty(grid, np.int32)
+    verdict = np.empty(len(starts), np.uint8)
+    quotes = -1 if of.escaped else of.quotes
+    _read_lines(
+        data, starts, ends, MAX_LINE, holed, quotes, of.code, field_starts, field_ends, verdict
     )
+    return field_starts, field_ends, verdict
 
 
-def _stamp_end(data: Bytes, at: Ints, tokens: tuple[str, ...]) -> Ints:
-    """Where the time stamps end; -1 where the shape is another."""
-    fixed = shape(tokens)
-    assert fixed is not None
-    first, row = words.runs(data, at, fixed.reach)
-    width = _stamp_width(data, at[first], fixed)[row]
-    return np.where(width < 0, -1, at + width)
+@compiled
+def _find_ends(data: Bytes, size: int, ends: Places) -> int:
+    count = 0
+    for begin in range(0, size, _STEP):
+        place = np.uintp(begin)
+        found = np.uint8(0)
+        for i in range(_STEP):
+            found |= np.uint8(data[place + np.uintp(i)] == _NEWLINE)
+        if found:
+            for i in range(_STEP):
+                # written always and kept if true: a branch here would be guessed wrong
+                ends[count] = begin + i
+                count += data[place + np.uintp(i)] == _NEWLINE
+    if size and data[size - 1] != _NEWLINE:
+        ends[count] = size
+        count += 1
+    return count
 
 
-def _stamp_width(data: Bytes, at: Ints, fixed: Shape) -> Ints:
-    """Bytes of the time stamps; -1 where the shape is another."""
-    text, numeral, letter = _pattern(fixed)
-    stamp = words.gather(data, at, count=len(text) // 8)
-    digits = [words.digits(word) for word in stamp]
-    good = _have(digits, numeral)
-    if any(letter):
-        good &= _have([words.letters(word) for word in stamp], letter)
-    good &= _have(stamp, text, mask=bytes(255 if byte else 0 for byte in text))
-    for token, place in fixed.places:
-        if token == "%e":  # noqa: S105 — a token of a time format
-            good &= (data[at + place] == _BLANK) | _is_digit(data, at + place)
-    if fixed.counted:
-        good &= ~_is_digit(data, at + fixed.width)
-    end = np.full(len(at), fixed.width)
-    if fixed.zone:
-        place, shift = divmod(fixed.width, 8)
-        sign = (stamp[place] >> np.uint64(8 * shift)) & np.uint64(0xFF)
-        short = bytes(fixed.width + 1) + b"\x80" * 4
-        usual = _have(digits, short.ljust(len(text), b"\0"))
-        usual &= (sign == ord("+")) | (sign == ord("-"))
-        end += 5
-        others = np.flatnonzero(good & ~usual)
-        if len(others):
-            width = _offset_width(data, at[others] + fixed.width)
-            good[others] = width > 0
-            end[others] += width - 5
-    return np.where(good, end, -1)
+@compiled
+def _trim(data: Bytes, starts: Places, ends: Places) -> None:
+    start = 0
+    for row in range(len(ends)):
+        end = ends[row]
+        starts[row] = start
+        if end > start and data[end - 1] == _RETURN:
+            ends[row] = end - 1
+        start = end + 1
 
 
-def _have(stamp: list[Words], pattern: bytes, *, mask: bytes | None = None) -> Mask:
-    """Whether the words, masked, are the pattern."""
-    good = np.ones(len(stamp[0]), np.bool_)
-    keep = mask or pattern
-    for i, word in enumerate(stamp):
-        part = slice(8 * i, 8 * i + 8)
-        if any(keep[part]):
-            kept = word & np.uint64(int.from_bytes(keep[part], "little"))
-            good &= kept == np.uint64(int.from_bytes(pattern[part], "little"))
-    return good
-
-
-def _pattern(fixed: Shape) -> tuple[bytes, bytes, bytes]:
-    """What each byte must be: this very byte, a digit (0x80), a letter (0x80)."""
-    size = 8 * -(-(fixed.width + 5 * fixed.zone) // 8)
-    text, numeral, letter = bytearray(size), bytearray(size), bytearray(size)
-    for token, at in fixed.places:
-        if token in LETTERS:
-            width = LETTERS[token][0]
-            letter[at : at + width] = b"\x80" * width
-        elif token == "%e":  # noqa: S105 — a token of a time format
-            numeral[at + 1] = 0x80
-        elif token == "%epoch.ms":  # noqa: S105 — as above
-            count = STAMP_COUNTS["%s"]
-            numeral[at : at + count + 4] = b"\x80" * count + b"\0" + b"\x80" * 3
-            text[at + count] = ord(".")
-        elif token in DIGITS or token in STAMP_COUNTS:
-            width = DIGITS.get(token) or STAMP_COUNTS[token]
-            numeral[at : at + width] = b"\x80" * width
+@compiled
+def _read_lines(
+    data: Bytes, starts: Places, ends: Places, longest: int, holed: bool, quotes: int, code: Code,
+    field_starts: Grid, field_ends: Grid, verdict: Verdict,
+) -> None:  # fmt: skip
+    for row in range(len(starts)):
+        start, end = starts[row], ends[row]
+        if _is_blank(data, start, end):
+            verdict[row] = BLANK
+        elif end - start > longest:
+            verdict[row] = TOO_LONG
+        elif holed and _count(data, start, end, 0):
+            verdict[row] = BINARY
+        elif quotes >= 0 and _count(data, start, end, _QUOTE) != quotes:
+            verdict[row] = STRUCTURE
         else:
-            literal = b"%" if token == "%%" else token.encode()  # noqa: S105 — as above
-            text[at : at + len(literal)] = literal
-    return bytes(text), bytes(numeral), bytes(letter)
+            verdict[row] = _read_line(
+                data, start, end, quotes < 0, code, field_starts, field_ends, row,
+                row > 0 and verdict[row - 1] == FITS,
+            )  # fmt: skip
 
 
-def _is_digit(data: Bytes, at: Ints) -> Mask:
-    result: Mask = (data[at] - np.uint8(0x30)) <= 9
-    return result
+@compiled
+def _is_blank(data: Bytes, start: int, end: int) -> bool:
+    for at in range(start, end):
+        if data[at] != _SPACE and data[at] != _TAB:
+            return False
+    return True
 
 
-def _offset_width(data: Bytes, at: Ints) -> Ints:
-    """Bytes of an offset from UTC that is not `+hhmm`; 0 where there is none."""
-    (word,) = words.gather(data, at, count=1)
-    sign = word & np.uint64(0xFF)
-    long = np.uint64(0x8080_00_8080_00)
-    colon = (word >> np.uint64(24)) & np.uint64(0xFF) == ord(":")
-    is_long = ((sign == ord("+")) | (sign == ord("-"))) & colon
-    is_long &= (words.digits(word) & long) == long
-    result: Ints = np.select([is_long, sign == ord("Z")], [6, 1], 0)
-    return result
+@compiled
+def _count(data: Bytes, start: int, end: int, byte: int) -> int:
+    count = 0
+    for i in range(end - start):
+        count += data[np.uintp(start) + np.uintp(i)] == byte
+    return count
 
 
-def _without_blank(data: Bytes, starts: Ints, ends: Ints) -> Mask:
-    """Whether the rest of the line is known to hold no blank."""
-    stop = words.find(data, starts, stop=(_BLANK, 0x0A), reach=REACH)
-    result: Mask = stop >= ends
-    return result
+@inlined
+def _read_line(
+    data: Bytes, start: int, end: int, escaped: bool, code: Code, field_starts: Grid, field_ends: Grid, row: int,
+    follows: bool,
+) -> int:  # fmt: skip
+    """The verdict on one line; `follows` says that the line before fits."""
+    if not _stands(data, start, end, code, 1, code[0]):
+        return STRUCTURE
+    at = start + code[0]
+    pc = 1 + code[0]
+    i = 0
+    free, free_literal, free_size, tries = -1, 0, 0, 0
+    while pc < len(code):
+        kind, size = code[pc], code[pc + 3]
+        literal = pc + 4 + code[pc + 2]
+        after = literal + size
+        if kind == TIME:
+            stop = -1
+            if follows:
+                stop = _same_stamp(data, at, end, field_starts[i, row - 1], field_ends[i, row - 1])
+            if stop < 0:
+                stop = _stamp_end(data, at, end, code, pc)
+            good = stop >= 0 and _stands(data, stop, end, code, literal, size)
+            if not good and code[pc + 1] & MOVES:
+                return DOUBT
+        elif kind == QUOTED and escaped:
+            stop = _quote(data, start, at, end)
+            good = stop >= 0 and _stands(data, stop, end, code, literal, size)
+        elif after == len(code) and (kind == FREE or size == 0):
+            stop = _rest(data, start, at, end, escaped, code, literal, size, kind)
+            good = stop >= 0
+        else:
+            stop = _find(data, start, at, end, escaped, code, literal, size, kind == TOKEN)
+            good = stop >= 0 and (kind != NUMBER or _is_number(data, at, stop))
+        if good:
+            field_starts[i, row], field_ends[i, row] = at, stop
+            at = stop + size
+            if kind == FREE:
+                free, free_literal, free_size, tries = i, literal, size, 0
+            pc = after
+            i += 1
+            continue
+        if free != i - 1 or i == 0 or kind in (FREE, QUOTED):
+            return STRUCTURE
+        # the free field ends where its literal is followed by what looks like this field
+        if tries == _TRIES:
+            return DOUBT
+        tries += 1
+        from_here = field_ends[i - 1, row] + 1
+        stop = _find(data, start, from_here, end, escaped, code, free_literal, free_size, False)
+        if stop < 0:
+            return STRUCTURE
+        field_ends[i - 1, row] = stop
+        at = stop + free_size
+    return FITS if at == end else STRUCTURE
 
 
-_KEEP: Final = tuple(np.uint64((1 << 8 * n) - 1) for n in range(9))
-_KEEP_LOW: Final = np.array([_KEEP[min(n, 8)] for n in range(17)])
-_KEEP_HIGH: Final = np.array([_KEEP[max(n - 8, 0)] for n in range(17)])
-_HIGH: Final = np.uint64(0x8080808080808080)
+@compiled
+def _rest(
+    data: Bytes, start: int, at: int, end: int, escaped: bool, code: Code, literal: int, size: int, kind: int
+) -> int:  # fmt: skip
+    """Where the last field ends if the last literal ends the line; -1 where it does not."""
+    stop = end - size
+    good = stop >= at and _stands(data, stop, end, code, literal, size)
+    if size and code[literal] == _QUOTE and escaped:
+        good = good and not _is_escaped(data, start, stop)
+    return stop if good and _holds(data, at, stop, kind) else -1
 
 
-def _are_numbers(data: Bytes, starts: Ints, ends: Ints) -> Mask:
-    """Whether each field is a number, as `scan.is_number` says, of up to `NUMBER_REACH` bytes."""
-    length = ends - starts
-    good: Mask = length <= NUMBER_REACH
-    size = np.where(good, length, 0)
-    low, high = words.gather(data, starts, count=2)
-    keep = _KEEP_LOW[size] & _HIGH
-    plain: Mask = (words.digits(low) & keep) == keep
-    long = np.flatnonzero(size > 8)
-    if len(long):
-        keep = _KEEP_HIGH[size[long]] & _HIGH
-        plain[long] &= (words.digits(high[long]) & keep) == keep
-    odd = np.flatnonzero(good & ~plain)
-    if len(odd):
-        plain[odd] = _are_odd_numbers(data, starts[odd], size[odd])
-    return plain & good
+@compiled
+def _stands(data: Bytes, at: int, end: int, code: Code, literal: int, size: int) -> bool:
+    """Whether a literal stands at a place and ends inside the line."""
+    if end - at < size:
+        return False
+    place, asked = np.uintp(at), np.uintp(literal)
+    for i in range(size):
+        if data[place + np.uintp(i)] != code[asked + np.uintp(i)]:
+            return False
+    return True
 
 
-def _are_odd_numbers(data: Bytes, starts: Ints, size: Ints) -> Mask:
-    """Numbers that have a sign or a fraction."""
-    column = np.arange(NUMBER_REACH)
-    text = data[starts[:, None] + column]
-    inside = column < size[:, None]
-    digit = ((text - np.uint8(0x30)) <= 9) & inside
-    point = (text == ord(".")) & inside
-    minus = (text[:, 0] == ord("-")) & (size > 0)
-    row = np.arange(len(starts))
-    bounded = digit[row, np.minimum(minus, NUMBER_REACH - 1).astype(np.int64)]
-    bounded &= digit[row, np.maximum(size - 1, 0)]
-    points = point.sum(axis=1)
-    full = digit.sum(axis=1) + points + minus == size
-    result: Mask = (bounded & (points <= 1) & full) | (minus & (size == 1)) | (size == 0)
-    return result
+@inlined
+def _find(
+    data: Bytes, start: int, at: int, end: int, escaped: bool, code: Code, literal: int, size: int, token: bool
+) -> int:  # fmt: skip
+    """The first place of a literal whose quote, if it begins with one, no backslash escapes; -1 for none.
+
+    In a token the first blank ends the search.
+    """
+    first = code[literal]
+    blank = _SPACE if token else first
+    escaped &= first == _QUOTE
+    if at + size > end:
+        return -1
+    place, last = np.uintp(at), np.uintp(end - size)
+    while place <= last:
+        byte = data[place]
+        if byte == first or byte == blank:
+            found = _signed(place)
+            good = _stands(data, found, end, code, literal, size)
+            if good and not (escaped and _is_escaped(data, start, found)):
+                return found
+            if token and byte == blank:
+                return -1
+        place += _ONE
+    return -1
+
+
+@compiled
+def _quote(data: Bytes, start: int, at: int, end: int) -> int:
+    """The first quote that no backslash escapes; -1 for none."""
+    place = np.uintp(at)
+    while place < np.uintp(end):
+        found = np.uint8(0)
+        for i in range(_STEP):
+            found |= np.uint8(data[place + np.uintp(i)] == _QUOTE)
+        if not found:
+            place += np.uintp(_STEP)
+            continue
+        while data[place] != _QUOTE:
+            place += _ONE
+        if place >= np.uintp(end):
+            return -1
+        if not _is_escaped(data, start, _signed(place)):
+            return _signed(place)
+        place += _ONE
+    return -1
+
+
+@inlined
+def _signed(place: np.uintp) -> int:
+    return np.int64(place)  # type: ignore[return-value]  # Numba's int() would leave it unsigned
+
+
+@compiled
+def _is_escaped(data: Bytes, start: int, at: int) -> bool:
+    run = at
+    while run > start and data[run - 1] == _BACKSLASH:
+        run -= 1
+    return (at - run) % 2 == 1
+
+
+@compiled
+def _holds(data: Bytes, at: int, end: int, kind: int) -> bool:
+    """Whether a field holds what its kind may."""
+    if kind == NUMBER:
+        return _is_number(data, at, end)
+    if kind == TOKEN:
+        return not _count(data, at, end, _SPACE)
+    return True
+
+
+@compiled
+def _is_digit(byte: int) -> bool:
+    return 0x30 <= byte <= 0x39
+
+
+@compiled
+def _is_number(data: Bytes, at: int, end: int) -> bool:
+    """As `scan.is_number`."""
+    if end - at > LONGEST_NUMBER:
+        return False
+    place = at
+    if place < end and data[place] == ord("-"):
+        place += 1
+    if place == end:
+        return True
+    pointed = digit = False
+    for i in range(place, end):
+        if _is_digit(data[i]):
+            digit = True
+        elif data[i] == ord(".") and digit and not pointed:
+            pointed, digit = True, False
+        else:
+            return False
+    return digit
+
+
+@compiled
+def _stamp_end(data: Bytes, at: int, end: int, code: Code, pc: int) -> int:
+    """Where a time stamp ends; -1 where the shape is another."""
+    flags, size = code[pc + 1], code[pc + 2]
+    stop: int = at + size
+    if stop > end or (size == 0 and not flags & ZONE):
+        return -1
+    place, pattern = np.uintp(at), np.uintp(pc + 4)
+    for i in range(size):
+        byte, asked = data[place + np.uintp(i)], code[pattern + np.uintp(i)]
+        if asked == DIGIT:
+            good = _is_digit(byte)
+        elif asked < DIGIT:
+            good = byte == asked
+        elif asked == LETTER:
+            good = 0x61 <= byte | 0x20 <= 0x7A
+        else:
+            good = byte == _SPACE or _is_digit(byte)
+        if not good:
+            return -1
+    if flags & ZONE:
+        return _offset_end(data, stop, end)
+    if flags & COUNTED and stop < end and _is_digit(data[stop]):
+        return -1
+    return stop
+
+
+@compiled
+def _same_stamp(data: Bytes, at: int, end: int, known: int, known_end: int) -> int:
+    """Where a time stamp ends that is the one of the line before; -1 where it is another.
+
+    What may not follow a count from the epoch is compared by the literal behind it.
+    """
+    stop = at + known_end - known
+    if known_end - known < _STEP or known_end - known > 2 * _STEP or stop > end:
+        return -1
+    same = _same(data, at, known) and _same(data, stop - _STEP, known_end - _STEP)
+    return stop if same else -1
+
+
+@compiled
+def _same(data: Bytes, at: int, other: int) -> bool:
+    """Whether the same `_STEP` bytes stand at two places."""
+    left, right = np.uintp(at), np.uintp(other)
+    differs = np.uint8(0)
+    for i in range(_STEP):
+        differs |= data[left + np.uintp(i)] ^ data[right + np.uintp(i)]
+    return bool(differs == 0)
+
+
+@compiled
+def _offset_end(data: Bytes, at: int, end: int) -> int:
+    """Where `+hhmm`, `+hh:mm` or `Z` ends; -1 where none of them stands."""
+    if at < end and data[at] == ord("Z"):
+        return at + 1
+    if data[at] != ord("+") and data[at] != ord("-"):
+        return -1
+    minutes = at + 3 + int(data[at + 3] == ord(":"))
+    good = _is_digit(data[at + 1]) and _is_digit(data[at + 2])
+    good &= _is_digit(data[minutes]) and _is_digit(data[minutes + 1])
+    return minutes + 2 if good and minutes + 2 <= end else -1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -11,18 +10,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import pyarrow as pa
 
+from logscrub.compiled import Bytes, Grid, Ints, Mask, Places, compiled
 from logscrub.errors import FormatError
-from logscrub.formats import stamps, views, words
+from logscrub.formats import stamps
 from logscrub.formats.layout import Kind, Role
+from logscrub.formats.lexicon import distinct
 from logscrub.schema import Raw
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from logscrub.formats.fast import Grid
     from logscrub.formats.layout import Layout
     from logscrub.formats.lines import Split
-    from logscrub.formats.words import Bytes, Ints, Mask
 
     Parts = dict[str, Ints]
     Table = np.ndarray[tuple[int, int], np.dtype[np.uint8]]
@@ -53,25 +50,18 @@ def instants(split: Split, layout: Layout, *, zone: str | None) -> tuple[pa.Arra
     Raises:
         FormatError: The lines need a zone and none is given, or there is none of that name.
     """
-    found = stamped(split, layout)
-    return read([found], layout, zone=zone) if found else None
-
-
-@dataclass(frozen=True, slots=True)
-class Stamped:
-    """The time fields of lines, those that repeat the line before left out.
-
-    Args:
-        data: Padded.
-        starts: Where each time field begins: one row per field, one column per time stamp.
-        ends: Where it ends.
-        row: For each line its time stamp.
-    """
-
-    data: Bytes = field(repr=False)
-    starts: Grid
-    ends: Grid
-    row: Ints
+    fields = _fields(layout)
+    if not fields:
+        return None
+    begins = np.zeros(split.rows, np.bool_)
+    begins[:1] = True
+    for i in fields:
+        _mark_changes(split.data, split.starts[i], split.ends[i], begins)
+    # lines of a log that follow one another mostly have the same time stamp
+    row, first = np.cumsum(begins) - 1, np.flatnonzero(begins)
+    starts, ends = split.starts[fields][:, first], split.ends[fields][:, first]
+    local, bad = _read(split.data, starts, ends, layout, zone)
+    return pa.array(local[row], pa.int64()).cast(MILLISECONDS), bad[row]
 
 
 def _fields(layout: Layout) -> list[int]:
@@ -82,40 +72,18 @@ def _fields(layout: Layout) -> list[int]:
     ]
 
 
-def stamped(split: Split, layout: Layout) -> Stamped | None:
-    """The time stamps of some lines; None when the format keeps no time."""
-    fields = _fields(layout)
-    if not fields:
-        return None
-    begins = np.zeros(split.rows, np.bool_)
-    for i in fields:
-        fixed = stamps.shape(layout.fields[i].time)
-        if fixed is None:
-            begins[:] = True
-            break
-        width = split.ends[i] - split.starts[i]
-        begins[words.runs(split.data, split.starts[i], fixed.reach)[0]] = True
-        begins[1:] |= width[1:] != width[:-1]
-    first = np.flatnonzero(begins)
-    starts = np.stack([split.starts[i][first] for i in fields])
-    ends = np.stack([split.ends[i][first] for i in fields])
-    return Stamped(split.data, starts, ends, np.cumsum(begins) - 1)
-
-
-def read(parts: Sequence[Stamped], layout: Layout, *, zone: str | None) -> tuple[pa.Array, Mask]:
-    """As `instants`, for all parts of a block together.
-
-    Args:
-        parts: At least one; all have the same data.
-        layout: The format, which keeps a time.
-        zone: As `instants` takes it.
-    """
-    starts = np.concatenate([part.starts for part in parts], axis=1)
-    ends = np.concatenate([part.ends for part in parts], axis=1)
-    before = np.cumsum([0, *(part.starts.shape[1] for part in parts)])
-    row = np.concatenate([part.row + n for part, n in zip(parts, before[:-1], strict=True)])
-    local, bad = _read(parts[0].data, starts, ends, layout, zone)
-    return pa.array(local[row], pa.int64()).cast(MILLISECONDS), bad[row]
+@compiled
+def _mark_changes(data: Bytes, starts: Places, ends: Places, begins: Mask) -> None:
+    """Mark the rows whose field is another than that of the row before."""
+    for row in range(1, len(starts)):
+        at, before = starts[row], starts[row - 1]
+        size = ends[row] - at
+        same = size == ends[row - 1] - before
+        i = 0
+        while same and i < size:
+            same = data[at + i] == data[before + i]
+            i += 1
+        begins[row] |= not same
 
 
 def _read(
@@ -139,7 +107,9 @@ def _read(
     return np.where(bad, 0, local), bad
 
 
-def _parts(data: Bytes, starts: Ints, ends: Ints, tokens: tuple[str, ...]) -> tuple[Parts, Mask]:
+def _parts(
+    data: Bytes, starts: Places, ends: Places, tokens: tuple[str, ...]
+) -> tuple[Parts, Mask]:
     """Each part of the time stamps, and which rows hold a name or offset there is none of."""
     fixed = stamps.shape(tokens)
     width = ends - starts
@@ -158,7 +128,7 @@ def _parts(data: Bytes, starts: Ints, ends: Ints, tokens: tuple[str, ...]) -> tu
         usual = np.isin(expected, (1, 5, 6)) if fixed.zone else expected == 0
         slow = np.flatnonzero(~usual)
     if len(slow):
-        rows, values = views.distinct(data, starts[slow], ends[slow])
+        rows, values = distinct(data, starts[slow], ends[slow])
         found, wrong = _read_slowly(values.to_pylist(), tokens)
         bad[slow] = wrong[rows]
         for name, column in found.items():

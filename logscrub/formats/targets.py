@@ -13,19 +13,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from logscrub.formats import unescape, views, words
+from logscrub.compiled import Bytes, Grid, Mask, Places, compiled, laid_out
+from logscrub.formats import unescape
+from logscrub.formats.lexicon import distinct
 from logscrub.schema import Raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from logscrub.formats.layout import Escape
-    from logscrub.formats.words import Bytes, Ints, Mask
+
+    Marks = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
 
 _METHOD_REACH: Final = 32
+"""Bytes in which the first word of a request must end."""
 _PROTOCOL_REACH: Final = 16
+"""Bytes in which its last word must begin."""
 _MISSING: Final = len("- - -")
-_FRONT: Final = _PROTOCOL_REACH
 _BLANK: Final = 0x20
 _METHOD: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_")
 HTTP_09: Final = "HTTP/0.9"
@@ -35,11 +39,11 @@ UNREADABLE: Final = ""
 
 @dataclass(frozen=True, slots=True)
 class _Values:
-    """Distinct values laid out for gathers: bytes before the first one, padding behind the last."""
+    """Distinct values, padded."""
 
     data: Bytes = field(repr=False)
-    starts: Ints
-    ends: Ints
+    starts: Places
+    ends: Places
 
     @property
     def missing(self) -> Mask:
@@ -50,34 +54,30 @@ class _Values:
             result[i] = not self.data[self.starts[i] : self.ends[i]].tobytes().strip(b" -")
         return result
 
+    def where(self, keep: Mask) -> _Values:
+        """The values, empty where they are not to be kept."""
+        return _Values(self.data, self.starts * keep, self.ends * keep)
+
 
 @dataclass(frozen=True, slots=True)
-class _Request:
+class _Requests:
     """Request lines taken apart.
 
     Args:
-        methods: The first words, null where one cannot be a method.
-        target_start: Where each target begins.
-        target_end: Where it ends; the protocol, if any, begins one blank later.
-        spoken: Whether there is a protocol.
+        methods: The first words, empty where none ends within reach.
+        targets: What follows, up to the protocol.
+        spoken: Whether there is a protocol; it begins one blank behind the target.
         blank: Whether the target holds a blank.
         is_target: Whether the target has the form of one.
-        readable: Whether method and target can be believed.
+        connect: Whether the method is CONNECT, and the target something without a blank.
     """
 
-    methods: pa.Array
-    target_start: Ints
-    target_end: Ints
+    methods: _Values
+    targets: _Values
     spoken: Mask
     blank: Mask
     is_target: Mask
-    readable: Mask
-
-    def target(self, data: Bytes, keep: Mask) -> _Values:
-        """The targets, empty where they are not to be kept."""
-        return _Values(
-            data, np.where(keep, self.target_start, 0), np.where(keep, self.target_end, 0)
-        )
+    connect: Mask
 
 
 def of_requests(values: pa.Array, escape: Escape, wanted: Iterable[Raw]) -> dict[Raw, pa.Array]:
@@ -94,61 +94,64 @@ def of_requests(values: pa.Array, escape: Escape, wanted: Iterable[Raw]) -> dict
         wanted: Which of the four to build.
 
     Returns:
-        For each wanted one a `string` or `dictionary<int32, string>` as long as `values`.
+        For each wanted one a `string` array as long as `values`.
     """
     at = _lay_out(values)
     request = _take_apart(at)
+    methods, is_method = _words(request.methods)
     missing = at.missing
-    readable = request.readable & ~missing
+    readable = is_method & (request.is_target | request.connect) & ~missing
     lost = ~readable & ~missing
     out: dict[Raw, pa.Array] = {}
     for raw in wanted:
         if raw is Raw.METHOD:
-            out[raw] = _closed(request.methods, lost=lost, null=missing)
+            out[raw] = _closed(methods, lost=lost, null=missing)
         elif raw is Raw.PROTOCOL:
-            start = np.where(request.spoken & readable, request.target_end + 1, at.ends)
-            spelt = views.texts(at.data, start, at.ends, escape).cast(pa.string())
+            start = np.where(request.spoken & readable, request.targets.ends + 1, at.ends)
+            spelt = _texts(at.data, start, at.ends, escape)
             silent = readable & ~request.spoken
             spelt = pc.if_else(pa.array(silent & ~request.blank), HTTP_09, spelt)
             out[raw] = _closed(spelt, lost=lost | (silent & request.blank), null=missing)
         else:
-            out[raw] = _part(request.target(at.data, readable & request.is_target), escape, raw)
+            out[raw] = _part(request.targets.where(readable & request.is_target), escape, raw)
     return out
 
 
 def of_targets(values: pa.Array, escape: Escape, wanted: Iterable[Raw]) -> dict[Raw, pa.Array]:
     """Path and query of request targets; null where there is none, or the form is another."""
     at = _lay_out(values)
-    keep = _is_target(at.data, at.starts, at.ends)
-    part = _Values(at.data, np.where(keep, at.starts, 0), np.where(keep, at.ends, 0))
-    return {raw: _part(part, escape, raw) for raw in wanted}
+    is_target = np.empty(len(values), np.bool_)
+    _mark_targets(at.data, at.starts, at.ends, is_target)
+    return {raw: _part(at.where(is_target), escape, raw) for raw in wanted}
 
 
 def of_queries(values: pa.Array, escape: Escape) -> pa.Array:
     """Query strings without the `?` that Apache's `%q` begins with."""
     at = _lay_out(values)
     marked = (at.data[at.starts] == ord("?")) & (at.ends > at.starts)
-    return views.texts(at.data, at.starts + marked, at.ends, escape)
+    return _texts(at.data, at.starts + marked, at.ends, escape)
 
 
 def of_methods(values: pa.Array) -> pa.Array:
     """Methods logged alone: `UNREADABLE` where the word cannot be one."""
     at = _lay_out(values)
-    methods, is_method = _words(at.data, at.starts, at.ends)
+    methods, is_method = _words(at)
     return _closed(methods, lost=~is_method & ~at.missing, null=at.missing)
 
 
 def _lay_out(values: pa.Array) -> _Values:
-    raw = unescape.bytes_of(values)
-    data = np.zeros(_FRONT + len(raw) + words.PAD, np.uint8)
-    data[_FRONT : _FRONT + len(raw)] = raw
-    offsets = unescape.offsets_of(values) + _FRONT
-    return _Values(data, offsets[:-1], offsets[1:])
+    return _Values(*laid_out(values))
 
 
-def _words(data: Bytes, starts: Ints, ends: Ints) -> tuple[pa.Array, Mask]:
+def _texts(data: Bytes, starts: Places, ends: Places, escape: Escape) -> pa.Array:
+    """Decoded text of places in the data, `string`; null where there is none."""
+    numbers, values = distinct(data, starts, ends)
+    return unescape.decode(values, escape).take(pa.array(numbers))
+
+
+def _words(at: _Values) -> tuple[pa.Array, Mask]:
     """The words as text, and which of them are made of what methods are made of."""
-    numbers, values = views.distinct(data, starts, ends)
+    numbers, values = distinct(at.data, at.starts, at.ends)
     found = values.to_pylist()
     good = [bool(word) and _METHOD.issuperset(word) and word != b"-" for word in found]
     text = pa.array(
@@ -156,7 +159,7 @@ def _words(data: Bytes, starts: Ints, ends: Ints) -> tuple[pa.Array, Mask]:
         pa.string(),
     )
     mask: Mask = np.array(good, np.bool_)[numbers] if len(numbers) else np.zeros(0, np.bool_)
-    return views.through(numbers, text).cast(pa.string()), mask
+    return text.take(pa.array(numbers)), mask
 
 
 def _closed(text: pa.Array, *, lost: Mask, null: Mask) -> pa.Array:
@@ -164,75 +167,89 @@ def _closed(text: pa.Array, *, lost: Mask, null: Mask) -> pa.Array:
     return pc.if_else(pa.array(null), pa.scalar(None, pa.string()), filled)
 
 
-def _connects(methods: pa.Array) -> Mask:
-    result: Mask = pc.equal(methods, "CONNECT").fill_null(False).to_numpy(zero_copy_only=False)
-    return result
-
-
-def _protocol_start(data: Bytes, starts: Ints, ends: Ints) -> Ints:
-    """Where the last word begins if that is `HTTP/…` and not the only word; else -1."""
-    low, high = words.gather(data, ends - _PROTOCOL_REACH, count=2)
-    place = words.last(words.equal(high, _BLANK))
-    place = np.where(place >= 0, place + 8, words.last(words.equal(low, _BLANK)))
-    start = ends - _PROTOCOL_REACH + place + 1
-    good = (place >= 0) & (start > starts)
-    start = np.where(good, start, 0)
-    good &= words.matches(data, start, b"HTTP/")
-    return np.where(good, start, -1)
-
-
-def _is_target(data: Bytes, starts: Ints, ends: Ints) -> Mask:
-    length = ends - starts
-    path = (length > 0) & (data[starts] == ord("/"))
-    star = (length == 1) & (data[starts] == ord("*"))
-    plain = words.matches(data, starts, b"http://") & (length > 7)
-    secure = words.matches(data, starts, b"https://") & (length > 8)
-    result: Mask = path | star | plain | secure
-    return result
-
-
-def _has_blank(data: Bytes, starts: Ints, ends: Ints) -> Mask:
-    return _next(np.flatnonzero(data == _BLANK), starts, ends) < ends
-
-
-def _next(places: Ints, starts: Ints, ends: Ints) -> Ints:
-    """The first of the sorted places from each start on; the end where none is before it."""
-    if not len(places):
-        return ends
-    found = places[np.minimum(np.searchsorted(places, starts), len(places) - 1)]
-    return np.where((found >= starts) & (found < ends), found, ends)
-
-
-def _take_apart(at: _Values) -> _Request:
-    method_end = words.find(at.data, at.starts, stop=(_BLANK,), reach=_METHOD_REACH)
-    ends_inside = (method_end > at.starts) & (method_end < at.ends)
-    method_end = np.where(ends_inside, method_end, at.starts)
-    methods, is_method = _words(at.data, at.starts, method_end)
-    target_start = np.minimum(method_end + 1, at.ends)
-    protocol_start = _protocol_start(at.data, target_start, at.ends)
-    spoken = protocol_start >= 0
-    target_end = np.where(spoken, protocol_start - 1, at.ends)
-    blank = _has_blank(at.data, target_start, target_end)
-    is_target = _is_target(at.data, target_start, target_end)
-    connect = _connects(methods) & (target_end > target_start) & ~blank
-    return _Request(
-        methods=methods,
-        target_start=target_start,
-        target_end=target_end,
-        spoken=spoken,
-        blank=blank,
-        is_target=is_target,
-        readable=ends_inside & is_method & (is_target | connect),
-    )
+def _take_apart(at: _Values) -> _Requests:
+    count = len(at.starts)
+    places = np.empty((3, count), np.int32)
+    marks = np.empty((4, count), np.bool_)
+    _split_requests(at.data, at.starts, at.ends, places, marks)
+    return _Requests(_Values(at.data, at.starts, places[0]), _Values(at.data, *places[1:]), *marks)
 
 
 def _part(target: _Values, escape: Escape, raw: Raw) -> pa.Array:
     """The path or the query of each target."""
-    marks = np.flatnonzero((target.data == ord("?")) | (target.data == ord("#")))
-    path_end = _next(marks, target.starts, target.ends)
+    places = np.empty((3, len(target.starts)), np.int32)
+    _split_targets(target.data, target.starts, target.ends, places)
+    path_ends, query_starts, query_ends = places
     if raw is Raw.PATH:
-        return views.texts(target.data, target.starts, path_end, escape)
-    asked = (path_end < target.ends) & (target.data[path_end] == ord("?"))
-    start = np.where(asked, path_end + 1, target.ends)
-    hashes = np.flatnonzero(target.data == ord("#"))
-    return views.texts(target.data, start, _next(hashes, start, target.ends), escape)
+        return _texts(target.data, target.starts, path_ends, escape)
+    return _texts(target.data, query_starts, query_ends, escape)
+
+
+@compiled
+def _split_requests(data: Bytes, starts: Places, ends: Places, places: Grid, marks: Marks) -> None:
+    for row in range(len(starts)):
+        start, end = starts[row], ends[row]
+        method_end = start
+        for at in range(start, min(end, start + _METHOD_REACH)):
+            if data[at] == _BLANK:
+                method_end = at
+                break
+        target_start = min(method_end + 1, end)
+        target_end = end
+        spoken = False
+        for at in range(end - 1, max(target_start, end - _PROTOCOL_REACH) - 1, -1):
+            if data[at] == _BLANK:
+                spoken = _begins(data, at + 1, end, b"HTTP/")
+                target_end = at if spoken else end
+                break
+        blank = False
+        for at in range(target_start, target_end):
+            blank |= data[at] == _BLANK
+        connect = method_end - start == 7 and _begins(data, start, end, b"CONNECT")
+        places[0, row], places[1, row], places[2, row] = method_end, target_start, target_end
+        marks[0, row], marks[1, row] = spoken, blank
+        marks[2, row] = _is_target(data, target_start, target_end)
+        marks[3, row] = connect and target_end > target_start and not blank
+
+
+@compiled
+def _mark_targets(data: Bytes, starts: Places, ends: Places, is_target: Mask) -> None:
+    for row in range(len(starts)):
+        is_target[row] = _is_target(data, starts[row], ends[row])
+
+
+@compiled
+def _is_target(data: Bytes, start: int, end: int) -> bool:
+    size = end - start
+    if size > 0 and data[start] == ord("/"):
+        return True
+    if size == 1 and data[start] == ord("*"):
+        return True
+    plain = size > 7 and _begins(data, start, end, b"http://")
+    return plain or (size > 8 and _begins(data, start, end, b"https://"))
+
+
+@compiled
+def _begins(data: Bytes, at: int, end: int, text: bytes) -> bool:
+    if end - at < len(text):
+        return False
+    for i in range(len(text)):
+        if data[at + i] != text[i]:
+            return False
+    return True
+
+
+@compiled
+def _split_targets(data: Bytes, starts: Places, ends: Places, places: Grid) -> None:
+    """Where each path ends, and where each query begins and ends."""
+    for row in range(len(starts)):
+        end = ends[row]
+        path_end = starts[row]
+        while path_end < end and data[path_end] != ord("?") and data[path_end] != ord("#"):
+            path_end += 1
+        query_start = query_end = end
+        if path_end < end and data[path_end] == ord("?"):
+            query_start = query_end = path_end + 1
+            while query_end < end and data[query_end] != ord("#"):
+                query_end += 1
+        places[0, row], places[1, row], places[2, row] = path_end, query_start, query_end

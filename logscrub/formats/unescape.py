@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from logscrub.compiled import bytes_of, offsets_of
 from logscrub.formats.layout import Escape
 
 _LETTERS: Final = {
@@ -44,24 +45,6 @@ def decode(values: pa.Array, escape: Escape) -> pa.Array:
     else:
         text = pa.array([_decode_one(value, escape) for value in values.to_pylist()], pa.string())
     return _missing_as_null(text, values, raw)
-
-
-def offsets_of(values: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Where the values of a `binary` array stand in `bytes_of` it: one offset more than values."""
-    if not len(values):
-        return np.zeros(1, np.int64)
-    count = len(values) + 1
-    offsets = np.frombuffer(values.buffers()[1], np.int32, count, 4 * values.offset)
-    return offsets.astype(np.int64) - int(offsets[0])
-
-
-def bytes_of(values: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
-    """All values of a `binary` array one after the other."""
-    buffer = values.buffers()[2] if len(values) else None
-    if buffer is None:
-        return np.empty(0, np.uint8)
-    offsets = np.frombuffer(values.buffers()[1], np.int32, len(values) + 1, 4 * values.offset)
-    return np.frombuffer(buffer, np.uint8, int(offsets[-1]) - int(offsets[0]), int(offsets[0]))
 
 
 def _missing_as_null(

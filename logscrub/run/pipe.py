@@ -229,7 +229,7 @@ def _scrub_piece(pipe: _Pipe, block: Block) -> None:
     work = Scrubbing(
         pipe.layout, transform, pipe.job.timezone, pipe.job.site, pipe.job.keys, datetime.now(UTC)
     )
-    parsed, table = work(block)
+    parsed, table = work.scrub([work.parse(block)])
     pipe.sink = pipe.sink or Sink(pipe.job.staging, sorts=transform.sorts)
     pipe.sink.add(table)
     pipe.tally.add(parsed, table.newest_ms)

@@ -20,8 +20,8 @@ from logscrub.schema import OTHER, Parsed, Raw
 from logscrub.scrubbers import address, identifiers
 
 if TYPE_CHECKING:
+    from logscrub.compiled import Ints
     from logscrub.formats.lines import Split
-    from logscrub.formats.words import Ints
     from logscrub.policy import Policy
     from logscrub.transform import Scrubbed
 

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from logscrub.formats import stamps, views
+from logscrub.formats import stamps
 from logscrub.formats.instants import instants
 from logscrub.formats.layout import Kind, Role
+from logscrub.formats.lexicon import distinct
 from logscrub.scrubbers import time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from logscrub.compiled import Ints
     from logscrub.formats.layout import Layout
     from logscrub.formats.lines import Split
-    from logscrub.formats.words import Ints
 
 _FRACTIONS: Final = frozenset({"%msec_frac", "%usec_frac", "%msec", "%usec", "%epoch.ms"})
 _MICROSECONDS: Final = frozenset({"%usec_frac", "%usec"})
@@ -62,10 +63,8 @@ class Clock:
             and not self._is_finer(field.time)
             and _READ.issuperset(_named(field.time))
         ):
-            rows, values = views.distinct(
-                self._found.data, self._found.starts[i], self._found.ends[i]
-            )
-            return values.take(pa.array(rows))
+            numbers, values = distinct(self._found.data, self._found.starts[i], self._found.ends[i])
+            return values.take(pa.array(numbers))
         rows, suffixes = self._offsets(i) if "%z" in field.time else self._shared()
         moments = (
             self._local() if not self._layout.zoned else self._stamps.cast(pa.int64()).to_numpy()
@@ -112,7 +111,7 @@ class Clock:
         if fixed is not None and fixed.zone:
             starts = starts + fixed.width
             tokens = ("%z",)
-        rows, values = views.distinct(self._found.data, starts, ends)
+        rows, values = distinct(self._found.data, starts, ends)
         return rows.astype(np.int64), [_suffix(value, tokens) for value in values.to_pylist()]
 
 

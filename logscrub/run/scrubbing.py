@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from logscrub import keystore
 from logscrub.formats import parse
 from logscrub.ledger import MAX_LISTED_REJECTS
-from logscrub.schema import REASONS, Reason
+from logscrub.schema import REASONS, Reason, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -25,9 +25,12 @@ if TYPE_CHECKING:
     from logscrub.transform import Scrubbed, Transform
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 THREADS = min(4, os.cpu_count() or 1)
-"""Blocks that are scrubbed at the same time; the kernels do their work without Python's lock."""
+"""Blocks that are worked on at the same time; the loops run without Python's lock."""
+BATCH = 192 * 1024
+"""Rows that are scrubbed, and written, together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +53,16 @@ class Scrubbing:
     keys: Path
     now: datetime
 
-    def __call__(self, block: Block) -> tuple[Parsed, Scrubbed]:
-        """Parse and scrub one block."""
-        parsed = parse(block, self.layout, self.transform.needs, zone=self.zone or None)
+    def parse(self, block: Block) -> Parsed:
+        """Take the lines of one block apart."""
+        return parse(
+            block, self.layout, self.transform.needs,
+            zone=self.zone or None, lexicons=self.transform.lexicons,
+        )  # fmt: skip
+
+    def scrub(self, parts: Sequence[Parsed]) -> tuple[Parsed, Scrubbed]:
+        """Scrub what was parsed, blocks that follow one another together."""
+        parsed = joined(parts)
         rule = self.transform.policy.address
         keys = keystore.period_keys(
             self.keys, self.transform.periods(parsed), rotation_days=rule.rotation.days,
@@ -106,24 +116,43 @@ class Tally:
             self.newest_ms = max(newest_ms, self.newest_ms or newest_ms)
 
 
-def scrubbed(
-    blocks: Iterable[Block], work: Callable[[Block], tuple[Parsed, Scrubbed]]
-) -> Iterator[tuple[Block, Parsed, Scrubbed]]:
-    """Scrub blocks side by side and give them back in order, reading ahead by a bounded number."""
+def scrubbed(blocks: Iterable[Block], scrubbing: Scrubbing) -> Iterator[tuple[Parsed, Scrubbed]]:
+    """Parse and scrub blocks, several at the same time, and give the rows back in order.
+
+    Blocks are scrubbed in batches of `BATCH` rows, because a batch has each distinct value once and the cost of a call
+    once. Memory is bounded: no more is read ahead than the threads have work for.
+    """
     with ThreadPoolExecutor(THREADS) as pool:
-        waiting: deque[tuple[Block, Future[tuple[Parsed, Scrubbed]]]] = deque()
-        try:
-            for block in ahead(blocks):
-                waiting.append((block, pool.submit(work, block)))
-                if len(waiting) > THREADS:
-                    done, future = waiting.popleft()
-                    yield done, *future.result()
-            while waiting:
-                done, future = waiting.popleft()
-                yield done, *future.result()
-        finally:
-            for _, future in waiting:
-                future.cancel()
+        parsed = _side_by_side(pool, scrubbing.parse, ahead(blocks), waiting=THREADS + 1)
+        yield from _side_by_side(pool, scrubbing.scrub, _batches(parsed), waiting=1)
+
+
+def _batches(parsed: Iterable[Parsed]) -> Iterator[list[Parsed]]:
+    batch: list[Parsed] = []
+    for one in parsed:
+        batch.append(one)
+        if sum(part.rows for part in batch) >= BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _side_by_side(
+    pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T], *, waiting: int
+) -> Iterator[R]:
+    """What `work` gives for each item, in their order, while up to so many more are under way."""
+    futures: deque[Future[R]] = deque()
+    try:
+        for item in items:
+            futures.append(pool.submit(work, item))
+            if len(futures) > waiting:
+                yield futures.popleft().result()
+        while futures:
+            yield futures.popleft().result()
+    finally:
+        for future in futures:
+            future.cancel()
 
 
 def ahead(items: Iterable[T], *, depth: int = 2) -> Iterator[T]:

@@ -20,7 +20,7 @@ from logscrub.run.recognise import (
     refuse_salvaged,
     same_family,
 )
-from logscrub.run.scrubbing import Scrubbing, Tally, scrubbed
+from logscrub.run.scrubbing import Scrubbing, Tally, ahead, scrubbed
 from logscrub.schema import MAX_LINE
 from logscrub.sink import Sink
 from logscrub.source import Opened, changed
@@ -183,7 +183,7 @@ class _Reading:
         )  # fmt: skip
         sink = Sink(self.job.staging, sorts=self.job.transform.sorts)
         try:
-            for _, parsed, table in scrubbed(self._blocks(limit), scrubbing):
+            for parsed, table in ahead(scrubbed(self._blocks(limit), scrubbing), depth=1):
                 self.tally.add(parsed, table.newest_ms)
                 sink.add(table)
         except BaseException:

@@ -6,13 +6,14 @@ a miss stores a person, so every entry errs towards masking.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 TOKEN: Final = "{token}"  # noqa: S105 — a template word, not a password
 ID: Final = "{id}"
+UUID: Final = "{uuid}"
 USER: Final = "{user}"
 MORE: Final = "{more}"
-WORDS: Final = (ID, "{uuid}", "{ip}", "{email}", TOKEN, USER, MORE)
+WORDS: Final = (ID, UUID, "{ip}", "{email}", TOKEN, USER, MORE)
 """Every template there is. A client may send one literally; that says nothing about anybody."""
 
 MAX_CHARS: Final = 64
@@ -37,43 +38,75 @@ TAIL: Final = (
     r"|webp|wmv|woff|woff2|xhtml|xls|xlsx|xml|xsl|xz|yaml|yml|zip|zst))$"
 )
 
-MASKS: Final[tuple[tuple[str, str], ...]] = (
-    # (expression, replacement), in this order: the more telling shape first.
+
+TRAITS: Final = ("@", ":", "-", ".", "_", "+", "digits", "hex", "changes", "size")
+"""What can be counted of a text at once: some characters, digits, the longest run of hexadecimal digits, changes
+between small and capital letters or letters and digits, and bytes."""
+
+
+class Mask(NamedTuple):
+    """What an identifier looks like, and what takes its place.
+
+    Args:
+        pattern: The expression.
+        template: The replacement.
+        needs: How much of each of `TRAITS` a text has at least wherever the expression finds something.
+    """
+
+    pattern: str
+    template: str
+    needs: dict[str, int]
+
+
+MASKS: Final = (
+    # In this order: the more telling shape first.
     # A number that is the whole segment: three digits or more, but not the years 1900 to 2099.
-    (r"^(?:[0-9]{3}|(?:0[0-9]|1[0-8]|2[1-9]|[3-9][0-9])[0-9]{2}|[0-9]{5,})$", ID),
-    (r"(?i)mailto:[^@/\s=:,;()&]+@[^@/\s=:,;()&]+", "mailto:{email}"),
+    Mask(
+        r"^(?:[0-9]{3}|(?:0[0-9]|1[0-8]|2[1-9]|[3-9][0-9])[0-9]{2}|[0-9]{5,})$", ID, {"digits": 3}
+    ),
+    Mask(r"(?i)mailto:[^@/\s=:,;()&]+@[^@/\s=:,;()&]+", "mailto:{email}", {"@": 1, ":": 1}),
     # Userinfo (RFC 3986, section 3.2.1): the name before the colon must not stay, whatever the password holds.
-    (r"[^@/\s:]*:[^@/\s]*@[^@/\s=:,;()&]+", "{email}"),
+    Mask(r"[^@/\s:]*:[^@/\s]*@[^@/\s=:,;()&]+", "{email}", {"@": 1, ":": 1}),
     # Local part and domain; the domain needs no dot (`root@localhost`), so userinfo is caught too.
-    (r"[^@/\s=:,;()&]+@[^@/\s=:,;()&]+", "{email}"),
+    Mask(r"[^@/\s=:,;()&]+@[^@/\s=:,;()&]+", "{email}", {"@": 1}),
     # JSON Web Tokens (RFC 7519) begin with the Base64 of `{"`.
-    (r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,4}", TOKEN),
-    (r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", "{uuid}"),  # RFC 9562
+    Mask(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,4}", TOKEN, {"size": 11}),
+    Mask(r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", UUID, {"-": 4, "hex": 12}),  # RFC 9562
     # IPv6 (RFC 4291): compressed, then full with or without a dotted tail, bracketed or not.
-    (r"(?i)\[?(?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,6})?::[0-9a-f:.]*\]?(?::[0-9]{1,5})?", "{ip}"),
-    (r"(?i)\[?(?:[0-9a-f]{1,4}:){6}[0-9a-f]{1,4}[:.][0-9a-f.]+\]?(?::[0-9]{1,5})?", "{ip}"),
+    Mask(
+        r"(?i)\[?(?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,6})?::[0-9a-f:.]*\]?(?::[0-9]{1,5})?",
+        "{ip}",
+        {":": 2},
+    ),
+    Mask(
+        r"(?i)\[?(?:[0-9a-f]{1,4}:){6}[0-9a-f]{1,4}[:.][0-9a-f.]+\]?(?::[0-9]{1,5})?",
+        "{ip}",
+        {":": 6},
+    ),
     # Hardware addresses: they name one device for ever.
-    (r"(?i)(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}", TOKEN),
+    Mask(r"(?i)(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}", TOKEN, {"hex": 2, "size": 17}),
     # IPv6 in dashes, full and compressed, global ranges.
-    (r"(?i)(?:[0-9a-f]{1,4}-){7}[0-9a-f]{1,4}", "{ip}"),
-    (r"(?i)[23f][0-9a-f]{3}(?:-[0-9a-f]{1,4}){0,6}--[0-9a-f-]*", "{ip}"),
+    Mask(r"(?i)(?:[0-9a-f]{1,4}-){7}[0-9a-f]{1,4}", "{ip}", {"-": 7}),
+    Mask(r"(?i)[23f][0-9a-f]{3}(?:-[0-9a-f]{1,4}){0,6}--[0-9a-f-]*", "{ip}", {"-": 2}),
     # IPv4 in dots, as in files named after it; in dashes or underscores, as in reverse names. There a
     # first number of four digits is a year: `2015-05-21-10`.
-    (r"[0-9]+\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]+(?::[0-9]{1,5})?", "{ip}"),
-    (r"(^|[^0-9])[0-9]{1,3}-[0-9]{1,3}-[0-9]{1,3}-[0-9]+", "${1}{ip}"),
-    (r"(^|[^0-9])[0-9]{1,3}_[0-9]{1,3}_[0-9]{1,3}_[0-9]+", "${1}{ip}"),
-    (r"(?i)[0-9a-f]{33,}", TOKEN),
-    (r"(?i)[0-9a-f]{32}", "{uuid}"),
-    (r"(?i)[0-9a-f]{16,}", TOKEN),
-    (r"[0-7][0-9A-HJKMNP-TV-Z]{25}", TOKEN),  # ULID
+    Mask(r"[0-9]+\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]+(?::[0-9]{1,5})?", "{ip}", {".": 3, "digits": 4}),
+    Mask(r"(^|[^0-9])[0-9]{1,3}-[0-9]{1,3}-[0-9]{1,3}-[0-9]+", "${1}{ip}", {"-": 3, "digits": 4}),
+    Mask(r"(^|[^0-9])[0-9]{1,3}_[0-9]{1,3}_[0-9]{1,3}_[0-9]+", "${1}{ip}", {"_": 3, "digits": 4}),
+    Mask(r"(?i)[0-9a-f]{33,}", TOKEN, {"hex": 33}),
+    Mask(r"(?i)[0-9a-f]{32}", UUID, {"hex": 32}),
+    Mask(r"(?i)[0-9a-f]{16,}", TOKEN, {"hex": 16}),
+    Mask(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", TOKEN, {"size": 26}),  # ULID
     # Telephone, card and social-security numbers, in the groups people write them in.
-    (r"\+[0-9(][0-9().-]{5,}", ID),
-    (r"[0-9]{3}[-._][0-9]{3}[-._][0-9]{4}", ID),
-    (r"[0-9]{3}[-._][0-9]{2}[-._][0-9]{4}", ID),
-    (r"[0-9]{4}[-._][0-9]{4}[-._][0-9]{4}[-._0-9]*", ID),
-    (r"[0-9]{5,}", ID),
+    Mask(r"\+[0-9(][0-9().-]{5,}", ID, {"+": 1}),
+    Mask(r"[0-9]{3}[-._][0-9]{3}[-._][0-9]{4}", ID, {"digits": 10}),
+    Mask(r"[0-9]{3}[-._][0-9]{2}[-._][0-9]{4}", ID, {"digits": 9}),
+    Mask(r"[0-9]{4}[-._][0-9]{4}[-._][0-9]{4}[-._0-9]*", ID, {"digits": 12}),
+    Mask(r"[0-9]{5,}", ID, {"digits": 5}),
 )
-HOST_MASKS: Final = tuple(m for m in MASKS if m[1].endswith(("{ip}", "{uuid}")) or "{16" in m[0])
+HOST_MASKS: Final = tuple(
+    one for one in MASKS if one.template.endswith(("{ip}", UUID)) or "{16" in one.pattern
+)
 """What is masked in host names: addresses and random names, but no numbers, which are brands (163.com)."""
 
 NUMBERS: Final = r"^[+(]?[0-9][0-9().,:_+-]*$"

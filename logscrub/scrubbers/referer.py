@@ -70,7 +70,7 @@ def _hosts(values: pa.StringArray, mode: Literal["host", "site"]) -> pl.DataFram
         sites = pl.Series([_site(host) for host in distinct], dtype=pl.String)
         frame = frame.with_columns(host=name.replace_strict(distinct, sites, default=None))
     masked = name
-    for pattern, template in HOST_MASKS:
+    for pattern, template, _ in HOST_MASKS:
         masked = masked.str.replace_all(pattern, template)
     return frame.with_columns(host=masked)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
+from logscrub.compiled import Bytes, Places, compiled, laid_out
 from logscrub.scrubbers import percent
 from logscrub.scrubbers.identifiers import (
     CREDENTIAL,
@@ -18,12 +21,25 @@ from logscrub.scrubbers.identifiers import (
     SLUG,
     TAIL,
     TOKEN,
+    TRAITS,
     USER,
+    UUID,
     WORDS,
 )
 
-PLAIN: Final = r"(?:[A-Z]?[a-z]{0,14}[._-])*[A-Z]?[a-z]{0,14}"
-"""Words of letters, which no rule below touches while they are not too long together."""
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from logscrub.compiled import Ints
+
+    Traits = np.ndarray[tuple[int, int], np.dtype[np.int32]]
+
+_OTHER, _KEPT, _NUMBER, _UUID = range(4)
+"""What a segment is at first sight. The rules below say the same of all but the others."""
+_WORD: Final = 14
+"""Small letters of a word that may stay unseen by the rules."""
+_LONGEST: Final = 64
+"""As `MAX_CHARS`."""
 _LONGEST_DECODED: Final = 9 * MAX_CHARS
 """Bytes that so many characters take at most once encoded (three bytes of UTF-8, three characters each)."""
 
@@ -48,13 +64,54 @@ def scrub(segments: pl.Series) -> pl.Series:
     >>> scrub(pl.Series(["report-203.0.113.7.txt", "my-page", "a%40b.example"])).to_list()
     ['report-{ip}.txt', 'my-page', '{email}']
     """
-    easy = segments.str.contains(f"^{PLAIN}$") & (segments.str.len_bytes() <= MAX_CHARS)
-    easy |= segments.is_in(WORDS)
-    hard = (~easy).arg_true()
-    if not len(hard):
-        return segments
-    scrubbed = _template(segments.gather(hard))
-    return segments.clone().scatter(hard, _settled(scrubbed, segments.gather(hard)))
+    kinds = np.empty(len(segments), np.uint8)
+    _sort(*laid_out(segments.to_arrow().cast(pa.string())), kinds)
+    out = segments.clone()
+    for kind, template in ((_NUMBER, ID), (_UUID, UUID)):
+        if len(found := np.flatnonzero(kinds == kind)):
+            out = out.scatter(found, template)
+    others = pl.Series(np.flatnonzero(kinds == _OTHER))
+    others = others.filter(~segments.gather(others).is_in(WORDS))
+    if not len(others):
+        return out
+    raw = segments.gather(others)
+    return out.scatter(others, _settled(_template(raw), raw))
+
+
+@compiled
+def _sort(data: Bytes, starts: Places, ends: Places, kinds: Bytes) -> None:
+    """Tell words of letters, plain numbers and UUIDs, which most segments are, from all others."""
+    for row in range(len(starts)):
+        start, size = starts[row], ends[row] - starts[row]
+        digits, hex_digits = 0, 0
+        words = True
+        letters = 0
+        for i in range(size):
+            byte = data[start + i]
+            is_digit = 0x30 <= byte <= 0x39
+            is_small = 0x61 <= byte <= 0x7A
+            digits += is_digit
+            hex_digits += is_digit or 0x61 <= byte | 0x20 <= 0x66
+            if byte == ord(".") or byte == ord("_") or byte == ord("-"):
+                letters = 0
+            elif is_small or (0x41 <= byte <= 0x5A and letters == 0):
+                # a capital begins a word and does not count, so it leaves a mark that is no letter
+                letters = (letters + 1 if letters > 0 else 1) if is_small else -1
+                words &= letters <= _WORD
+            else:
+                words = False
+        kinds[row] = _OTHER
+        if size <= _LONGEST and words:
+            kinds[row] = _KEPT
+        elif size <= _LONGEST and digits == size:
+            lead = data[start] * 10 + data[start + 1] - 11 * 0x30
+            is_year = size == 4 and lead in (19, 20)
+            kinds[row] = _KEPT if size < 3 or is_year else _NUMBER
+        elif size == 36 and hex_digits == 32:
+            dashes = 0
+            for place in (8, 13, 18, 23):
+                dashes += data[start + place] == ord("-")
+            kinds[row] = _UUID if dashes == 4 else _OTHER
 
 
 def _settled(scrubbed: pl.Series, before: pl.Series) -> pl.Series:
@@ -80,11 +137,9 @@ def _template(raw: pl.Series) -> pl.Series:
 def _judged(frame: pl.DataFrame) -> pl.Series:
     """Mask, then decide; the first rule that applies wins."""
     body, tail, masked = pl.col("body"), pl.col("tail"), pl.col("masked")
-    result = body
-    for pattern, template in MASKS:
-        result = result.str.replace_all(pattern, template)
-    frame = frame.with_columns(masked=result)
-    frame = frame.with_columns(random=_random(frame["masked"]))
+    traits = _traits(frame["body"])
+    frame = frame.with_columns(masked=_masked(frame["body"], traits))
+    frame = frame.with_columns(random=_random(frame["masked"], traits))
     numeric = (
         body.str.contains(NUMBERS)
         & ~body.str.contains(DATE)
@@ -111,6 +166,57 @@ def _judged(frame: pl.DataFrame) -> pl.Series:
         .then(masked + tail)
         .otherwise(pl.col("raw"))
     )["out"]
+
+
+def _masked(texts: pl.Series, traits: Traits) -> pl.Series:
+    """Replace what looks like an identifier, asking each expression only about texts in which it may find one."""
+    for pattern, template, needs in MASKS:
+        rows = _with(traits, needs)
+        if len(rows):
+            texts = texts.scatter(rows, texts.gather(rows).str.replace_all(pattern, template))
+    return texts
+
+
+def _with(traits: Traits, needs: Mapping[str, int]) -> Ints:
+    """The rows that have at least so much of each trait."""
+    good = [traits[TRAITS.index(trait)] >= least for trait, least in needs.items()]
+    return np.flatnonzero(np.logical_and.reduce(good))
+
+
+def _traits(texts: pl.Series) -> Traits:
+    """How much each text has of each of `TRAITS`, one row a trait."""
+    traits = np.empty((len(TRAITS), len(texts)), np.int32)
+    signs = np.frombuffer("".join(one for one in TRAITS if len(one) == 1).encode(), np.uint8)
+    _count(*laid_out(texts.to_arrow().cast(pa.string())), signs, traits)
+    return traits
+
+
+@compiled
+def _count(data: Bytes, starts: Places, ends: Places, signs: Bytes, traits: Traits) -> None:
+    for row in range(len(starts)):
+        counts = np.zeros(len(signs), np.int32)
+        digits, hex_digits, longest, changes = 0, 0, 0, 0
+        before = 0
+        for at in range(starts[row], ends[row]):
+            byte = data[at]
+            for i in range(len(signs)):
+                counts[i] += byte == signs[i]
+            is_digit = 0x30 <= byte <= 0x39
+            is_hex = is_digit or 0x61 <= byte | 0x20 <= 0x66
+            # 1 for a digit, 2 for a capital letter, 3 for a small one
+            kind = (
+                1 if is_digit else 2 if 0x41 <= byte <= 0x5A else 3 if 0x61 <= byte <= 0x7A else 0
+            )
+            changes += kind != before and kind != 0 and before != 0
+            before = kind
+            digits += is_digit
+            hex_digits = hex_digits + 1 if is_hex else 0
+            longest = max(longest, hex_digits)
+        size = len(signs)
+        for i in range(size):
+            traits[i, row] = counts[i]
+        traits[size, row], traits[size + 1, row] = digits, longest
+        traits[size + 2, row], traits[size + 3, row] = changes, ends[row] - starts[row]
 
 
 def _decoded(raw: pl.Series) -> pl.DataFrame:
@@ -152,14 +258,18 @@ def _changes(texts: pl.Expr) -> pl.Expr:
     )
 
 
-def _random(masked: pl.Series) -> pl.Series:
+def _random(masked: pl.Series, traits: Traits) -> pl.Series:
     """Whether a text looks drawn at random: session numbers, keys, Base64.
 
     Random Base64 changes kind 0.4 times per character, readable names once in a word of several letters.
     Pieces are judged too, so that a long name in front does not hide a token behind it.
     """
+    random = pl.Series([False]).new_from_index(0, len(masked))
+    rows = np.union1d(_with(traits, {"changes": 4, "size": 8}), _with(traits, {"size": 20}))
+    if not len(rows):
+        return random
     words = "|".join(word.strip("{}") for word in WORDS)
-    rest = masked.str.replace_all(rf"\{{(?:{words})\}}", "-")
+    rest = masked.gather(rows).str.replace_all(rf"\{{(?:{words})\}}", "-")
     texts = pl.col("text")
     length = texts.str.len_chars()
     dense = ((length >= 20) & (_changes(texts) * 6 >= length)) | (
@@ -173,5 +283,6 @@ def _random(masked: pl.Series) -> pl.Series:
         .explode("text")
     )
     jumble = (length >= 20) & texts.str.contains("(?i)[bcdfghjklmnpqrstvwxz]{6}")
-    rows = pieces.filter(dense | jumble)["row"].unique()
-    return whole.scatter(rows, True) if len(rows) else whole
+    found = pieces.filter(dense | jumble)["row"].unique()
+    whole = whole.scatter(found, True) if len(found) else whole
+    return random.scatter(rows, whole)

@@ -24,7 +24,6 @@ MAX_SEGMENTS: Final = 16
 MAX_LENGTH: Final = 256
 """Characters of a scrubbed path. What goes beyond is dropped, and `/{more}` says so."""
 
-_OWNER: Final = "(?i)/(?:" + "|".join(sorted(OWNERS)) + ")/"
 _AUTHORITY: Final = "[A-Za-z][A-Za-z0-9+.-]*://[^/]*"
 
 
@@ -50,14 +49,7 @@ def path(values: pa.StringArray, *, mode: PathMode) -> pa.StringArray:
     targets = _targets(pl.Series(values, dtype=pl.String))
     if mode == "first-segment":
         targets = targets.str.extract(r"^(\*$|/+[^/]*)").str.replace("^/+", "/")
-    plain = (
-        targets.str.contains(f"^(?:/{segment.PLAIN})*$")
-        & ~targets.str.contains(f"[^/]{{{MAX_CHARS + 1}}}")
-        & ~targets.str.contains(_OWNER)
-        & (targets.str.count_matches("/", literal=True) <= MAX_SEGMENTS)
-        & (targets.str.len_bytes() <= MAX_LENGTH)
-    ) | (targets == "*")
-    work = (~plain.fill_null(value=True)).arg_true()
+    work = (targets != "*").fill_null(value=False).arg_true()
     if len(work):
         targets = targets.scatter(work, _template(targets.gather(work)))
     return targets.to_arrow().cast(pa.string())

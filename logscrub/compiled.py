@@ -1,0 +1,79 @@
+"""Loops over bytes, compiled to machine code by Numba the first time they run, and the arrays they take.
+
+Compiled loops hold no Python lock, so threads run them side by side. The machine code is kept in Numba's cache
+(`__pycache__` next to the source, or the user's cache folder, or `NUMBA_CACHE_DIR`), so only the first run on a
+machine spends a few seconds on it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
+
+import numpy as np
+from numba import njit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pyarrow as pa
+
+Bytes: TypeAlias = np.ndarray[tuple[int], np.dtype[np.uint8]]
+Places: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int32]]
+Grid: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.int32]]
+Ints: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int64]]
+Words: TypeAlias = np.ndarray[tuple[int], np.dtype[np.uint64]]
+Mask: TypeAlias = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+PAD: Final = 128
+"""Zero bytes behind the data, so that a look ahead at the last value stays inside."""
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+def compiled(function: F) -> F:
+    """Compile a function of numbers and NumPy arrays.
+
+    Its loops may index outside an array unseen, as in C: callers hand over padded data and places inside it. Numba
+    notices when the file of a loop changes, and no other file: a loop uses constants and loops of its own module only.
+    """
+    try:
+        return cast("F", njit(cache=True, nogil=True)(function))
+    except RuntimeError:  # no folder that may be written to: compiled anew in every process
+        return cast("F", njit(nogil=True)(function))
+
+
+def inlined(function: F) -> F:
+    """A loop that becomes part of the one that calls it: a call with arrays costs as much as reading 100 bytes."""
+    return cast("F", njit(inline="always")(function))
+
+
+def padded(data: bytes | Bytes) -> Bytes:
+    """A copy of the bytes with `PAD` zero bytes behind them."""
+    out = np.empty(len(data) + PAD, np.uint8)
+    out[: len(data)] = np.frombuffer(data, np.uint8)
+    out[len(data) :] = 0
+    return out
+
+
+def laid_out(values: pa.Array) -> tuple[Bytes, Places, Places]:
+    """The values of a `binary` or `string` array as padded data, and where each begins and ends; null is empty."""
+    offsets = offsets_of(values).astype(np.int32)
+    return padded(bytes_of(values)), offsets[:-1], offsets[1:]
+
+
+def offsets_of(values: pa.Array) -> Ints:
+    """Where the values of a `binary` or `string` array stand in `bytes_of` it: one offset more than values."""
+    if not len(values):
+        return np.zeros(1, np.int64)
+    count = len(values) + 1
+    offsets = np.frombuffer(values.buffers()[1], np.int32, count, 4 * values.offset)
+    return offsets.astype(np.int64) - int(offsets[0])
+
+
+def bytes_of(values: pa.Array) -> Bytes:
+    """All values of a `binary` or `string` array one after the other."""
+    buffer = values.buffers()[2] if len(values) else None
+    if buffer is None:
+        return np.empty(0, np.uint8)
+    offsets = np.frombuffer(values.buffers()[1], np.int32, len(values) + 1, 4 * values.offset)
+    return np.frombuffer(buffer, np.uint8, int(offsets[-1]) - int(offsets[0]), int(offsets[0]))
