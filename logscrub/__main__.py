@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from importlib import resources
 
@@ -34,11 +35,15 @@ def main(arguments: list[str] | None = None) -> int:
 
         if stdin.is_piped():
             stdin.drain()
-    # collecting garbage while modules load, and looking through all of them ever after, finds nothing
+    # the pool that Arrow would choose keeps what was freed, and a web server comes first
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    # what is loaded stays; looking through it for garbage takes a tenth of a run, most of it at the very end
     gc.disable()
     from logscrub.cli import run  # noqa: PLC0415 — what is answered above needs none of it
 
-    return run(given)
+    code = run(given)
+    gc.freeze()
+    return code
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 from importlib import import_module
@@ -65,6 +66,8 @@ def run(arguments: list[str]) -> int:
     try:
         command = typer.main.get_command(application(*arguments[:1]))
         _spare_pandas()
+        gc.freeze()
+        gc.enable()
         # not through the command's main(), which answers a closed pipe in its own way
         with command.make_context("logscrub", list(arguments)) as context:
             result = command.invoke(context)
