@@ -2,7 +2,7 @@
 
 Compiled loops hold no Python lock, so threads run them side by side. The machine code is kept in Numba's cache
 (`__pycache__` next to the source, or the user's cache folder, or `NUMBA_CACHE_DIR`), so only the first run on a
-machine spends a few seconds on it.
+machine spends some ten seconds on it.
 """
 
 from __future__ import annotations

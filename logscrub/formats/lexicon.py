@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from logscrub.schema import Raw
 
-MOST_VALUES: Final = 2**18
+MOST_VALUES: Final = 2**17
 """Values after which a lexicon is full, and a new one takes its place."""
-MOST_BYTES: Final = 16 * 2**20
+MOST_BYTES: Final = 8 * 2**20
 _LEAST: Final = 1024
 _ONE: Final = np.uint64(1)
 _FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)

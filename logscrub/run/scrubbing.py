@@ -29,7 +29,7 @@ R = TypeVar("R")
 
 THREADS = min(4, os.cpu_count() or 1)
 """Blocks that are worked on at the same time; the loops run without Python's lock."""
-BATCH = 192 * 1024
+BATCH = 128 * 1024
 """Rows that are scrubbed, and written, together."""
 
 
