@@ -41,9 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     gc.disable()
     from logscrub.cli import run  # noqa: PLC0415 — what is answered above needs none of it
 
-    code = run(given)
-    gc.freeze()
-    return code
+    return run(given)
 
 
 if __name__ == "__main__":

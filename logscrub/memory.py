@@ -27,7 +27,7 @@ class Said:
         place_of: The place of each answer.
     """
 
-    lexicon: object
+    lexicon: object = field(repr=False)
     places: Places = field(default_factory=lambda: np.empty(0, np.int32), repr=False)
     answers: pa.Array = field(default_factory=lambda: pa.nulls(0), repr=False)
     place_of: dict[Any, int] = field(default_factory=lambda: {None: -1}, repr=False)

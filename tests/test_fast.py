@@ -83,6 +83,19 @@ def test_any_bytes(text: bytes) -> None:
     assert indexed(text, of) == exact(text, of)
 
 
+def test_a_count_that_goes_on() -> None:
+    """A time stamp that begins as the one of the line before may have more digits."""
+    for text, first, more in (
+        ("%h %{usec}t", b"1795314601975000", b"1"),
+        ("%a %{%d/%b/%Y:%s}t", b"22/Nov/2026:1795314601", b"9"),
+        ("%h %{%s %z}t", b"1795314601 +0000", b"\n192.0.2.1 1 Z"),
+    ):
+        data = b"".join(b"192.0.2.1 " + stamp + b"\n" for stamp in (first, first + more, first))
+        of = layout(text)
+        assert indexed(data, of) == exact(data, of)
+        assert not any(isinstance(row, Reason) for row in indexed(data, of))
+
+
 def test_all_lines_of_others(cases: Path) -> None:
     """On every line of every case file, in every format, both ways agree."""
     files = [path for path in (cases / "logs").rglob("*log*") if path.is_file()]

@@ -131,6 +131,20 @@ def test_threads_share_lexicons() -> None:
             assert texts == [str(n % 700) for n in range(begin, begin + 500)]
 
 
+def test_a_failure_spoils_nothing() -> None:
+    """When texts cannot be made, what was numbered for them is forgotten."""
+    found = Lexicons()
+
+    def failing(_: pa.Array) -> Mapping[Raw, pa.Array]:
+        raise MemoryError
+
+    found.texts("key", *places([b"a", b"b"]), upper)
+    with pytest.raises(MemoryError):
+        found.texts("key", *places([b"c"]), failing)
+    column, _ = found.texts("key", *places([b"d", b"c", b"a"]), upper)[Raw.PATH]
+    assert column.cast(pa.string()).to_pylist() == ["D", "C", "A"]
+
+
 def test_fields_have_lexicons_of_their_own() -> None:
     """What one field holds is no value of another."""
     found = Lexicons()

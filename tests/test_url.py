@@ -15,6 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from logscrub.scrubbers import percent, segment
+from logscrub.scrubbers.identifiers import MAX_CHARS
 from logscrub.scrubbers.referer import referer, referer_url
 from logscrub.scrubbers.url import MAX_LENGTH, MAX_SEGMENTS, PathMode, path, query
 
@@ -283,6 +284,11 @@ SIMPLE = st.one_of(
     st.uuids().map(lambda u: str(u).replace("-", "a", 1)),
     st.text("0123456789abcdefABCDEF-", min_size=34, max_size=38),
 )
+
+
+def test_constants_agree() -> None:
+    """A compiled loop cannot take its constants from another module, see `logscrub.compiled`."""
+    assert segment._LONGEST == MAX_CHARS
 
 
 @settings(max_examples=300)

@@ -66,12 +66,13 @@ def run(arguments: list[str]) -> int:
     try:
         command = typer.main.get_command(application(*arguments[:1]))
         _spare_pandas()
-        gc.freeze()
+        _spare_what_is_loaded()
         gc.enable()
         # not through the command's main(), which answers a closed pipe in its own way
         with command.make_context("logscrub", list(arguments)) as context:
             result = command.invoke(context)
         sys.stdout.flush()
+        _spare_what_is_loaded()
     except KeyboardInterrupt:
         return INTERRUPTED
     except SystemExit:
@@ -96,8 +97,19 @@ def _spare_pandas() -> None:
     if "pyarrow" in sys.modules:
         absent = _NoPandas()
         sys.meta_path.insert(0, absent)
-        sys.modules["pyarrow"].array([])
-        sys.meta_path.remove(absent)
+        try:
+            sys.modules["pyarrow"].array([])
+        finally:
+            sys.meta_path.remove(absent)
+
+
+def _spare_what_is_loaded() -> None:
+    """Keep the search for garbage away from modules and tables that stay to the end.
+
+    Not with DuckDB, which takes what is left of it at the exit for leaks, and says so.
+    """
+    if "duckdb" not in sys.modules:
+        gc.freeze()
 
 
 def _ended_by(error: BaseException) -> int:

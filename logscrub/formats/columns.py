@@ -68,7 +68,10 @@ def parse(
     if not good.all():
         rejects = together([rejects, _bad(found, block.offset, reasons)])
         columns = {raw: column.filter(pa.array(good)) for raw, column in columns.items()}
-        found = replace(found, starts=found.starts[:, good], ends=found.ends[:, good])
+        found = replace(
+            found, line_starts=found.line_starts[good], line_ends=found.line_ends[good],
+            starts=found.starts.compress(good, 1), ends=found.ends.compress(good, 1),
+        )  # fmt: skip
     known: dict[Raw, object] = {}
     lexicons = lexicons or Lexicons()
     for i, raws in _texts_of(layout, wanted):

@@ -170,7 +170,7 @@ def _read_line(
         after = literal + size
         if kind == TIME:
             stop = -1
-            if follows:
+            if follows and not code[pc + 1] & COUNTED:
                 stop = _same_stamp(data, at, end, field_starts[i, row - 1], field_ends[i, row - 1])
             if stop < 0:
                 stop = _stamp_end(data, at, end, code, pc)
@@ -359,10 +359,7 @@ def _stamp_end(data: Bytes, at: int, end: int, code: Code, pc: int) -> int:
 
 @compiled
 def _same_stamp(data: Bytes, at: int, end: int, known: int, known_end: int) -> int:
-    """Where a time stamp ends that is the one of the line before; -1 where it is another.
-
-    What may not follow a count from the epoch is compared by the literal behind it.
-    """
+    """Where a time stamp ends that is the one of the line before; -1 where it is another."""
     stop = at + known_end - known
     if known_end - known < _STEP or known_end - known > 2 * _STEP or stop > end:
         return -1

@@ -116,7 +116,7 @@ def _parts(
     parts: Parts = {}
     bad = np.zeros(len(starts), np.bool_)
     slow = np.arange(len(starts))
-    if fixed is not None:
+    if fixed is not None and len(starts):
         size = fixed.width + (7 if fixed.zone else 0)
         rows = np.ndarray((len(data) - size + 1,), f"V{size}", data, strides=(1,))[starts]
         text = rows.view(np.uint8).reshape(len(starts), size)

@@ -107,7 +107,7 @@ def _number(
     mask = np.uint64(len(slots) - 1)
     for row in range(len(starts)):
         at = np.uint64(starts[row])
-        size = np.uint64(ends[row]) - at
+        size = np.uint64(max(ends[row] - starts[row], 0))
         whole = size // np.uint64(8)
         # bytes beyond the value are shifted out of its last word
         tail = np.uint64(64) - (size % np.uint64(8)) * np.uint64(8)
@@ -169,6 +169,7 @@ class _Field:
         self.raw = Lexicon()
         self.texts: dict[Raw, Lexicon] = {}
         self.numbers: dict[Raw, Places] = {}
+        self.adding = threading.Lock()
 
     @property
     def is_full(self) -> bool:
@@ -180,7 +181,7 @@ class Lexicons:
 
     def __init__(self) -> None:
         self._fields: dict[Hashable, _Field] = {}
-        self._adding = threading.Lock()
+        self._choosing = threading.Lock()
 
     def __reduce__(self) -> tuple[type[Lexicons], tuple[()]]:
         """Start empty in another process."""
@@ -207,19 +208,35 @@ class Lexicons:
             For each column `dictionary<int32, string>`, whose dictionary may hold more than these rows use, and the
             lexicon it comes from: while that is the same, a dictionary begins as those before it did.
         """
-        with self._adding:
+        with self._choosing:
             field = self._fields.get(key)
             if field is None or field.is_full:
                 field = self._fields[key] = _Field()
-            known = field.raw.count
-            numbers = field.raw.number(data, starts, ends)
-            if field.raw.count > known or not field.numbers:
-                for raw, texts in derive(field.raw.values(known)).items():
-                    _add(field, raw, texts, known)
-            return {
-                raw: (_column(of[numbers], field.texts[raw]), field.texts[raw])
-                for raw, of in field.numbers.items()
-            }
+        try:
+            with field.adding:
+                return _texts(field, data, starts, ends, derive)
+        except BaseException:
+            # what was numbered and not derived would be given the texts of others
+            self._fields.pop(key, None)
+            raise
+
+
+def _texts(
+    field: _Field,
+    data: Bytes,
+    starts: Places,
+    ends: Places,
+    derive: Callable[[pa.Array], Mapping[Raw, pa.Array]],
+) -> dict[Raw, tuple[pa.DictionaryArray, Lexicon]]:
+    known = field.raw.count
+    numbers = field.raw.number(data, starts, ends)
+    if field.raw.count > known or not field.numbers:
+        for raw, texts in derive(field.raw.values(known)).items():
+            _add(field, raw, texts, known)
+    return {
+        raw: (_column(of[numbers], field.texts[raw]), field.texts[raw])
+        for raw, of in field.numbers.items()
+    }
 
 
 def _add(field: _Field, raw: Raw, texts: pa.Array, known: int) -> None:

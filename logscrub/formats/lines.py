@@ -94,7 +94,8 @@ def split(block: Block, layout: Layout) -> Split:
     keep = verdict == fast.FITS
     if not keep.all():
         starts, ends = starts[keep], ends[keep]
-        field_starts, field_ends = field_starts[:, keep], field_ends[:, keep]
+        # not by a mask in brackets, which would lay the fields of a line side by side
+        field_starts, field_ends = (grid.compress(keep, 1) for grid in (field_starts, field_ends))
     return Split(
         data=data,
         line_starts=starts,

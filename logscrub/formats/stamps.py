@@ -27,6 +27,7 @@ LETTERS: Final = {
 """Tokens of letters: the least and the greatest number of them."""
 COUNTS: Final = {"%s": 10, "%sec": 10, "%msec": 13, "%usec": 16}
 """Counts from the epoch: how many digits they have between September 2001 and November 2286."""
+_COUNTED: Final = {*COUNTS, "%epoch.ms"}
 MOST_DIGITS: Final = 18
 """More than any count from the epoch has, few enough for 64 bits."""
 _ALPHABET: Final = string.ascii_letters.encode()
@@ -53,11 +54,6 @@ class Shape:
     zone: bool
     counted: bool
 
-    @property
-    def reach(self) -> int:
-        """Bytes that decide what a place says: the offset, and what may not follow, included."""
-        return self.width + (6 if self.zone else int(self.counted))
-
 
 @lru_cache(maxsize=256)
 def shape(tokens: tuple[str, ...]) -> Shape | None:
@@ -67,6 +63,9 @@ def shape(tokens: tuple[str, ...]) -> Shape | None:
     for i, token in enumerate(tokens):
         last = i == len(tokens) - 1
         if token == "%z" and last:  # noqa: S105 — a token of a time format
+            if not _COUNTED.isdisjoint(tokens):
+                # one digit less and a colon more would look the same
+                return None
             return Shape(tuple(places), at, zone=True, counted=False)
         if token in COUNTS and not last and tokens[i + 1] in COUNTS:
             return None

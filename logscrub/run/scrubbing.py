@@ -31,6 +31,8 @@ THREADS = min(4, os.cpu_count() or 1)
 """Blocks that are worked on at the same time; the loops run without Python's lock."""
 BATCH = 128 * 1024
 """Rows that are scrubbed, and written, together."""
+_MOST_BLOCKS = 8
+"""Blocks of a batch, however few rows they give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,8 @@ def _batches(parsed: Iterable[Parsed]) -> Iterator[list[Parsed]]:
     batch: list[Parsed] = []
     for one in parsed:
         batch.append(one)
-        if sum(part.rows for part in batch) >= BATCH:
+        # lines that give few rows, or long ones, may not pile up
+        if len(batch) == _MOST_BLOCKS or sum(part.rows for part in batch) >= BATCH:
             yield batch
             batch = []
     if batch:

@@ -170,6 +170,7 @@ def _judged(frame: pl.DataFrame) -> pl.Series:
 
 def _masked(texts: pl.Series, traits: Traits) -> pl.Series:
     """Replace what looks like an identifier, asking each expression only about texts in which it may find one."""
+    texts = texts.clone()
     for pattern, template, needs in MASKS:
         rows = _with(traits, needs)
         if len(rows):
