@@ -7,13 +7,15 @@ machine spends some ten seconds on it.
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numba import njit
+from numba.core.caching import FunctionCache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import pyarrow as pa
 
@@ -36,10 +38,23 @@ def compiled(function: F) -> F:
     Its loops may index outside an array unseen, as in C: callers hand over padded data and places inside it. Numba
     notices when the file of a loop changes, and no other file: a loop uses constants and loops of its own module only.
     """
-    try:
-        return cast("F", njit(cache=True, nogil=True)(function))
-    except RuntimeError:  # no folder that may be written to: compiled anew in every process
-        return cast("F", njit(nogil=True)(function))
+    loop: Any = njit(nogil=True)(function)
+    # without a folder that may be written to, loops are compiled anew in every process
+    with suppress(RuntimeError):
+        loop._cache = _Kept(function)  # type: ignore[no-untyped-call]  # noqa: SLF001 — as njit(cache=True) does
+    return cast("F", loop)
+
+
+class _Kept(FunctionCache):
+    """Machine code on disk. Where it is damaged, or the disk is full, loops are compiled again: no reason to stop."""
+
+    @contextmanager
+    def _guard_against_spurious_io_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception:  # noqa: BLE001 — whatever reading a damaged file may raise
+            with suppress(OSError):
+                self.flush()  # type: ignore[no-untyped-call]
 
 
 def inlined(function: F) -> F:
