@@ -221,8 +221,7 @@ def _through(
     used = np.empty(len(said.answers), np.int32)
     size = _renumber(places, np.full(len(said.answers), -1, np.int32), indices, used)
     answers = said.answers.take(pa.array(used[:size]))
-    missing = indices < 0
-    numbers = pa.array(indices, mask=missing) if missing.any() else pa.array(indices)
+    numbers = pa.array(indices, mask=indices < 0)
     if not pa.types.is_string(answers.type):
         return answers.take(numbers)
     return pa.DictionaryArray.from_arrays(numbers, answers, safe=False)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from logscrub.schema import Raw
 
+    Derive = Callable[[pa.Array], Mapping[Raw, pa.Array]]
+    Columns = dict[Raw, tuple[pa.DictionaryArray, "Lexicon"]]
+
 MOST_VALUES: Final = 2**17
 """Values after which a lexicon is full, and a new one takes its place."""
 MOST_BYTES: Final = 8 * 2**20
@@ -166,14 +169,38 @@ class _Field:
     """One field of a layout: its raw values, and the number of the text that each of them gives."""
 
     def __init__(self) -> None:
-        self.raw = Lexicon()
-        self.texts: dict[Raw, Lexicon] = {}
-        self.numbers: dict[Raw, Places] = {}
-        self.adding = threading.Lock()
+        self._raw = Lexicon()
+        self._texts: dict[Raw, Lexicon] = {}
+        self._numbers: dict[Raw, Places] = {}
+        self._adding = threading.Lock()
 
     @property
     def is_full(self) -> bool:
-        return self.raw.is_full or any(one.is_full for one in self.texts.values())
+        """Whether another one should take its place."""
+        return self._raw.is_full or any(one.is_full for one in self._texts.values())
+
+    def columns(self, data: Bytes, starts: Places, ends: Places, derive: Derive) -> Columns:
+        """As `Lexicons.texts`."""
+        with self._adding:
+            known = self._raw.count
+            rows = self._raw.number(data, starts, ends)
+            if self._raw.count > known or not self._numbers:
+                for raw, texts in derive(self._raw.values(known)).items():
+                    self._add(raw, texts.cast(pa.string()), known)
+            return {
+                raw: (_column(of[rows], self._texts[raw]), self._texts[raw])
+                for raw, of in self._numbers.items()
+            }
+
+    def _add(self, raw: Raw, texts: pa.Array, known: int) -> None:
+        """Number the texts of the raw values from `known` on."""
+        added = self._texts.setdefault(raw, Lexicon()).number(*laid_out(texts))
+        added[texts.is_null().to_numpy(zero_copy_only=False)] = -1
+        of = self._numbers.get(raw, np.empty(0, np.int32))
+        if known + len(added) > len(of):
+            of = _grown(of, known, 2 * (known + len(added)))
+        of[known : known + len(added)] = added
+        self._numbers[raw] = of
 
 
 class Lexicons:
@@ -188,13 +215,8 @@ class Lexicons:
         return (Lexicons, ())
 
     def texts(
-        self,
-        key: Hashable,
-        data: Bytes,
-        starts: Places,
-        ends: Places,
-        derive: Callable[[pa.Array], Mapping[Raw, pa.Array]],
-    ) -> dict[Raw, tuple[pa.DictionaryArray, Lexicon]]:
+        self, key: Hashable, data: Bytes, starts: Places, ends: Places, derive: Derive
+    ) -> Columns:
         """The text columns that a field gives.
 
         Args:
@@ -213,47 +235,15 @@ class Lexicons:
             if field is None or field.is_full:
                 field = self._fields[key] = _Field()
         try:
-            with field.adding:
-                return _texts(field, data, starts, ends, derive)
+            return field.columns(data, starts, ends, derive)
         except BaseException:
             # what was numbered and not derived would be given the texts of others
             self._fields.pop(key, None)
             raise
 
 
-def _texts(
-    field: _Field,
-    data: Bytes,
-    starts: Places,
-    ends: Places,
-    derive: Callable[[pa.Array], Mapping[Raw, pa.Array]],
-) -> dict[Raw, tuple[pa.DictionaryArray, Lexicon]]:
-    known = field.raw.count
-    numbers = field.raw.number(data, starts, ends)
-    if field.raw.count > known or not field.numbers:
-        for raw, texts in derive(field.raw.values(known)).items():
-            _add(field, raw, texts, known)
-    return {
-        raw: (_column(of[numbers], field.texts[raw]), field.texts[raw])
-        for raw, of in field.numbers.items()
-    }
-
-
-def _add(field: _Field, raw: Raw, texts: pa.Array, known: int) -> None:
-    texts = texts.cast(pa.string())
-    lexicon = field.texts.setdefault(raw, Lexicon())
-    added = lexicon.number(*laid_out(texts))
-    added[texts.is_null().to_numpy(zero_copy_only=False)] = -1
-    before = field.numbers.get(raw, np.empty(0, np.int32))
-    if known + len(added) > len(before):
-        before = _grown(before, known, 2 * (known + len(added)))
-    before[known : known + len(added)] = added
-    field.numbers[raw] = before
-
-
 def _column(numbers: Places, lexicon: Lexicon) -> pa.DictionaryArray:
-    missing = numbers < 0
-    indices = pa.array(numbers, mask=missing) if missing.any() else pa.array(numbers)
+    indices = pa.array(numbers, mask=numbers < 0)
     return pa.DictionaryArray.from_arrays(indices, lexicon.values(kind=pa.string()), safe=False)
 
 

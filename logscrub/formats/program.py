@@ -22,7 +22,7 @@ from logscrub.formats.fast import (
     ZONE,
 )
 from logscrub.formats.layout import Escape, Kind
-from logscrub.formats.stamps import COUNTS, DIGITS, LETTERS, shape
+from logscrub.formats.stamps import COUNTS, DIGITS, ELASTIC, LETTERS, shape
 
 if TYPE_CHECKING:
     from logscrub.formats.fast import Code
@@ -79,8 +79,7 @@ def program(layout: Layout) -> Program:
 def _flags(one: Field, fixed: Shape | None) -> int:
     if fixed is None:
         return MOVES if one.kind is Kind.TIME else 0
-    # a count from the epoch may have other numbers of digits than those of this century
-    moves = any(token in COUNTS or token == "%epoch.ms" for token in one.time)  # noqa: S105 — a token of a time format
+    moves = not ELASTIC.isdisjoint(one.time)
     return ZONE * fixed.zone | COUNTED * fixed.counted | MOVES * moves
 
 

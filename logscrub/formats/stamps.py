@@ -27,7 +27,8 @@ LETTERS: Final = {
 """Tokens of letters: the least and the greatest number of them."""
 COUNTS: Final = {"%s": 10, "%sec": 10, "%msec": 13, "%usec": 16}
 """Counts from the epoch: how many digits they have between September 2001 and November 2286."""
-_COUNTED: Final = {*COUNTS, "%epoch.ms"}
+ELASTIC: Final = frozenset({*COUNTS, "%epoch.ms"})
+"""Tokens whose number of digits may be another in another century."""
 MOST_DIGITS: Final = 18
 """More than any count from the epoch has, few enough for 64 bits."""
 _ALPHABET: Final = string.ascii_letters.encode()
@@ -63,7 +64,7 @@ def shape(tokens: tuple[str, ...]) -> Shape | None:
     for i, token in enumerate(tokens):
         last = i == len(tokens) - 1
         if token == "%z" and last:  # noqa: S105 — a token of a time format
-            if not _COUNTED.isdisjoint(tokens):
+            if not ELASTIC.isdisjoint(tokens):
                 # one digit less and a colon more would look the same
                 return None
             return Shape(tuple(places), at, zone=True, counted=False)
