@@ -6,12 +6,15 @@ import os
 import queue
 import sys
 import threading
+import time
 
 _PORTION = 2**20
 _PORTIONS = 32
 
 box: queue.Queue[bytes] = queue.Queue(_PORTIONS)
 """Portions as they arrived; an empty one marks the end."""
+arrived: list[float] = []
+"""When the first portion did, on the monotonic clock: its rows wait from then on, not from when imports are done."""
 failures: list[OSError] = []
 """Why reading ended, when it was not the end of the pipe."""
 _started = threading.Event()
@@ -37,4 +40,6 @@ def _read() -> None:
         except OSError as error:
             failures.append(error)
             portion = b""
+        if not arrived:
+            arrived.append(time.monotonic())
         box.put(portion)

@@ -22,10 +22,15 @@ import zstandard
 from program import RECENT as OLD
 from program import count, ingest, line, lines, logscrub, numbers, rows
 
+from logscrub.dataset import Dataset, create
+from logscrub.run.ingest import writing
+from logscrub.run.pinned import policy_of
+from logscrub.run.pipe import ingest_pipe
+from logscrub.run.prepare import Wishes, job_for
 from logscrub.schema import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
@@ -376,6 +381,27 @@ def test_a_row_is_committed_within_the_flush_time(out: Path) -> None:
     for stream in (process.stdout, process.stderr):
         assert stream
         stream.close()
+
+
+def test_the_flush_time_runs_from_the_arrival(out: Path) -> None:
+    """Rows that came in while modules were loaded have waited since then, not since the modules are there."""
+    dataset, now = Dataset(out), datetime.now(UTC)
+    create(dataset)
+    policy = policy_of(dataset, "")
+    job = job_for(dataset, policy, Wishes(), now=now)
+    seen = []
+
+    def chunks() -> Iterator[bytes]:
+        yield lines(1)
+        seen.append(numbers(out))
+        yield lines(2)
+        seen.append(numbers(out))
+
+    with writing(dataset, policy, stamp=job.stamp) as (ledger, _):
+        came = time.monotonic() - 61
+        ingest_pipe(dataset, ledger, chunks(), job, flush=60, began=came)
+    assert seen == [[1], [1]]
+    assert numbers(out) == [1, 2]
 
 
 def test_a_second_writer_is_told_and_expire_works_beside_the_first(

@@ -157,6 +157,7 @@ def _ingest(
                 portions(stdin.box, lambda: bool(stopped())),
                 job,
                 flush=flush,
+                began=stdin.arrived[0] if stdin.arrived else None,
                 stop=lambda: bool(stopped()),
             )
             if stdin.failures:

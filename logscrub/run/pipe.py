@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 COMMIT_BYTES = 64 * 2**20
 """A batch is committed at this size even when its time has not come."""
+_PATIENCE = 0.85
+"""Share of the flush time that rows wait; the rest is for scrubbing and committing them."""
 
 
 @dataclass(slots=True)
@@ -81,8 +83,8 @@ def ingest_pipe(
     job: Job,
     *,
     flush: float,
+    began: float | None = None,
     stop: Callable[[], bool] = lambda: False,
-    progress: Callable[[int], None] = lambda _: None,
 ) -> Summary:
     """Read one pipe to its end.
 
@@ -92,15 +94,15 @@ def ingest_pipe(
         chunks: Portions of bytes as they arrive; None when nothing came for a while.
         job: The run.
         flush: Seconds a row may wait for its commit.
+        began: When the first bytes arrived, on the monotonic clock, if that was before this call.
         stop: Whether the reading was ended from outside, so that the rest is not a whole line.
-        progress: Told the bytes read so far.
 
     Returns:
         One outcome. Whole lines are committed; what an interruption cuts off in mid-line is not a line.
     """
     pipe = _Pipe(out, ledger, job)
     try:
-        _read(pipe, _plain(pipe, chunks), flush, stop, progress)
+        _read(pipe, _plain(pipe, chunks), flush, began, stop)
     except LogscrubError as error:
         return Summary([_outcome(pipe, "refused" if not pipe.committed else "read", error)])
     finally:
@@ -163,20 +165,17 @@ def _plain(pipe: _Pipe, chunks: Iterator[bytes | None]) -> Iterator[bytes | None
 
 
 def _read(
-    pipe: _Pipe, chunks: Iterator[bytes | None], flush: float, stop: Callable[[], bool],
-    progress: Callable[[int], None],
+    pipe: _Pipe, chunks: Iterator[bytes | None], flush: float, began: float | None,
+    stop: Callable[[], bool],
 ) -> None:  # fmt: skip
     oldest: float | None = None
-    taken = 0
     for chunk in chunks:
         if chunk:
-            oldest = oldest or time.monotonic()
-            taken += len(chunk)
+            oldest, began = oldest or began or time.monotonic(), None
             if len(pipe.head) < HEAD:
                 pipe.head += chunk[: HEAD - len(pipe.head)]
             pipe.splitter.push(chunk)
-            progress(taken)
-        is_time = oldest is not None and time.monotonic() - oldest >= flush
+        is_time = oldest is not None and time.monotonic() - oldest >= flush * _PATIENCE
         if pipe.splitter.pending >= BLOCK_SIZE or is_time:
             _scrub(pipe, pipe.splitter.take())
         is_much = pipe.position - pipe.committed >= COMMIT_BYTES
