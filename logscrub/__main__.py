@@ -37,6 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
             stdin.drain()
     # the pool that Arrow would choose keeps what was freed, and a web server comes first
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    # the algebra library would start a thread a processor, and nothing here multiplies matrices
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # what is loaded stays; looking through it for garbage takes a tenth of a run, most of it at the very end
     gc.disable()
     from logscrub.cli import run  # noqa: PLC0415 — what is answered above needs none of it

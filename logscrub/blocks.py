@@ -92,9 +92,9 @@ class Splitter:
         whole, rest = (self._parts, []) if final else _cut(self._parts)
         if not whole and not self._overlong:
             return None
-        block = Block(b"".join(whole), self._start, self._rejects())
+        block = Block.of(*whole, offset=self._start, overlong=self._rejects())
         self._parts = rest
-        self._start += len(block.data)
+        self._start += block.size
         self._held = sum(map(len, rest))
         self._has_line = False
         return block

@@ -8,11 +8,14 @@ machine spends some ten seconds on it.
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
 import numpy as np
-from numba import njit
+from numba import njit, types
 from numba.core.caching import FunctionCache
+
+from logscrub.schema import PAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,8 +29,11 @@ Ints: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int64]]
 Words: TypeAlias = np.ndarray[tuple[int], np.dtype[np.uint64]]
 Mask: TypeAlias = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
-PAD: Final = 128
-"""Zero bytes behind the data, so that a look ahead at the last value stays inside."""
+_SHARED: Final = tuple(
+    (path.stat().st_mtime_ns, path.stat().st_size)
+    for path in (Path(__file__), Path(__file__).with_name("wide.py"))
+)
+"""Changes when what all loops may use changes."""
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -35,18 +41,29 @@ F = TypeVar("F", bound="Callable[..., Any]")
 def compiled(function: F) -> F:
     """Compile a function of numbers and NumPy arrays.
 
-    Its loops may index outside an array unseen, as in C: callers hand over padded data and places inside it. Numba
-    notices when the file of a loop changes, and no other file: a loop uses constants and loops of its own module only.
+    Its loops may index outside an array unseen, as in C: callers hand over padded data and places inside it. A loop
+    uses constants and loops of its own module, of this one and of `wide` only: no other file is watched for changes.
     """
     loop: Any = njit(nogil=True)(function)
+    ask = loop.get_call_template
+    # else a loop is compiled once more for every constant that is handed to it
+    loop.get_call_template = lambda given, named: ask([*map(types.unliteral, given)], named)
     # without a folder that may be written to, loops are compiled anew in every process
     with suppress(RuntimeError):
-        loop._cache = _Kept(function)  # type: ignore[no-untyped-call]  # noqa: SLF001 — as njit(cache=True) does
+        loop._cache = _Kept(function)  # noqa: SLF001 — as njit(cache=True) does
     return cast("F", loop)
 
 
 class _Kept(FunctionCache):
-    """Machine code on disk. Where it is damaged, or the disk is full, loops are compiled again: no reason to stop."""
+    """Machine code on disk, as long as neither the file of the loop nor what all loops share changes.
+
+    Where it is damaged, or the disk is full, loops are compiled again: no reason to stop.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)  # type: ignore[no-untyped-call]
+        file = self._cache_file
+        file._source_stamp = (file._source_stamp, _SHARED)  # noqa: SLF001 — Numba knows the file of the loop only
 
     @contextmanager
     def _guard_against_spurious_io_errors(self) -> Iterator[None]:
@@ -55,11 +72,6 @@ class _Kept(FunctionCache):
         except Exception:  # noqa: BLE001 — whatever reading a damaged file may raise
             with suppress(OSError):
                 self.flush()  # type: ignore[no-untyped-call]
-
-
-def inlined(function: F) -> F:
-    """A loop that becomes part of the one that calls it: a call with arrays costs as much as reading 100 bytes."""
-    return cast("F", njit(inline="always")(function))
 
 
 def padded(data: bytes | Bytes) -> Bytes:

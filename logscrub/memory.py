@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
-from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+
+from logscrub.compiled import laid_out
+from logscrub.lexicon import Lexicon, grown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,38 +17,52 @@ if TYPE_CHECKING:
     from logscrub.compiled import Places
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """What one scrubber said of the values of one lexicon so far.
 
     Args:
-        lexicon: Whose values they are.
         places: For each value the place of its answer, -1 for null.
-        answers: All answers.
-        place_of: The place of each answer.
+        answers: All distinct answers.
     """
 
-    lexicon: object = field(repr=False)
-    places: Places = field(default_factory=lambda: np.empty(0, np.int32), repr=False)
-    answers: pa.Array = field(default_factory=lambda: pa.nulls(0), repr=False)
-    place_of: dict[Any, int] = field(default_factory=lambda: {None: -1}, repr=False)
+    places: Places
+    answers: pa.Array
 
-    def after(self, found: pa.Array) -> Said:
-        """With the answers to the values that follow."""
-        coded = found.dictionary_encode()
-        new = [one for one in coded.dictionary.to_pylist() if one not in self.place_of]
-        place_of = {**self.place_of, **dict(zip(new, count(len(self.answers)), strict=False))}
-        answers = pa.concat_arrays([self.answers.cast(found.type), pa.array(new, found.type)])
-        places = [*(place_of[one] for one in coded.dictionary.to_pylist()), -1]
-        added = np.array(places, np.int32)[coded.indices.fill_null(-1).to_numpy()]
-        return Said(self.lexicon, np.concatenate([self.places, added]), answers, place_of)
+
+class _Learnt:
+    """What one scrubber said, and of which values."""
+
+    def __init__(self, lexicon: object) -> None:
+        self.lexicon = lexicon
+        self.known = 0
+        self._places = np.empty(0, np.int32)
+        self._answers = Lexicon()
+        self._kind = pa.string()
+
+    def add(self, found: pa.Array) -> None:
+        """Keep the answers to the values that follow."""
+        self._kind = found.type
+        count = self.known + len(found)
+        if count > len(self._places):
+            self._places = grown(self._places, self.known, 2 * count)
+        places = self._places[self.known : count]
+        places[:] = -1
+        there = found.is_valid().to_numpy(zero_copy_only=False)
+        places[there] = self._answers.number(*laid_out(found.drop_null().cast(pa.string())))
+        self.known = count
+
+    @property
+    def said(self) -> Said:
+        """All of it, as it is now."""
+        answers = self._answers.values(kind=pa.string())
+        return Said(self._places[: self.known], answers.cast(self._kind))
 
 
 class Memory:
     """What scrubbers said of the values of each lexicon. In memory only, and no larger than the lexicons are."""
 
     def __init__(self) -> None:
-        self._said: dict[str, Said] = {}
+        self._learnt: dict[str, _Learnt] = {}
         self._learning = threading.Lock()
 
     def __reduce__(self) -> tuple[type[Memory], tuple[()]]:
@@ -72,19 +87,16 @@ class Memory:
         Returns:
             At least as many places as there are values.
         """
-        said = self._said.get(name)
-        if said is None or said.lexicon is not lexicon:
-            said = Said(lexicon)
-        if len(said.places) >= len(values):
-            return said
-        found = scrub(values[len(said.places) :])
         with self._learning:
-            newest = self._said.get(name, said)
-            if newest.lexicon is not lexicon or len(newest.places) < len(said.places):
-                newest = said
-            missing = len(values) - len(newest.places)
-            if missing > 0:
-                # another thread may have asked about some of them in the meantime
-                newest = newest.after(found[len(found) - missing :])
-                self._said[name] = newest
-        return newest
+            learnt = self._learnt.get(name)
+            if learnt is None or learnt.lexicon is not lexicon:
+                learnt = self._learnt[name] = _Learnt(lexicon)
+            known = learnt.known
+            if known >= len(values):
+                return learnt.said
+        found = scrub(values[known:])
+        with self._learning:
+            # another thread may have asked about some of them in the meantime
+            if learnt.known < len(values):
+                learnt.add(found[learnt.known - known :])
+            return learnt.said

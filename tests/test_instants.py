@@ -23,7 +23,7 @@ ALL: Final = frozenset(Raw)
 def read(apache: str, *times: str, zone: str | None = None) -> list[str | None]:
     """The instants of lines that hold nothing but a time and a status."""
     text = "".join(f"{time} 200\n" for time in times)
-    found = parse(Block(text.encode(), 0), resolve(f"{apache} %>s"), ALL, zone=zone)
+    found = parse(Block.of(text.encode(), offset=0), resolve(f"{apache} %>s"), ALL, zone=zone)
     assert found.rejects.by_reason().keys() <= {Reason.TIME}
     return [time.isoformat() for time in found.columns[Raw.TIME].to_pylist()]
 
@@ -154,7 +154,7 @@ def test_both_readers_agree(texts: list[str]) -> None:
     """Time stamps read all at once and one by one have the same parts."""
     of = resolve("%t %>s")
     tokens = of.fields[0].time
-    found = split(Block("".join(f"{text} 200\n" for text in texts).encode(), 0), of)
+    found = split(Block.of("".join(f"{text} 200\n" for text in texts).encode(), offset=0), of)
     parts, bad = instants._parts(found.data, found.starts[0], found.ends[0], tokens)
     for i, text in enumerate(texts):
         one = stamps.read(text.encode(), tokens) or stamps.read(text[1:-1].encode(), tokens)

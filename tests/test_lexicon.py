@@ -12,9 +12,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from logscrub import lexicon
 from logscrub.compiled import laid_out
-from logscrub.formats import lexicon
-from logscrub.formats.lexicon import Lexicon, Lexicons, distinct
+from logscrub.formats.lexicons import Lexicons
+from logscrub.lexicon import Lexicon, distinct
 from logscrub.schema import Raw
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from logscrub.formats import parse
 from logscrub.formats.catalogue import resolve
-from logscrub.formats.lexicon import Lexicons
+from logscrub.formats.lexicons import Lexicons
 from logscrub.run import scrubbing
 from logscrub.schema import NO_REJECTS, Block, Parsed, Raw, joined
 
@@ -39,7 +39,7 @@ def test_joined_blocks_keep_their_rows(blocks: list[tuple[bool, list[int]]]) -> 
     for fresh, numbers in blocks:
         lexicons = Lexicons() if fresh else lexicons
         data = "".join(LINE.format(n, n % 3) for n in numbers).encode() + b"junk\n"
-        parts.append(parse(Block(data, offset), layout, wanted, lexicons=lexicons))
+        parts.append(parse(Block.of(data, offset=offset), layout, wanted, lexicons=lexicons))
         offset += len(data)
     # blocks are parsed side by side, so any of them may know most values
     whole = joined(parts)

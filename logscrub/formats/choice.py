@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from logscrub.formats.catalogue import resolve
 from logscrub.formats.detect import SAMPLE_LINES, detect
-from logscrub.formats.scan import split_line
-from logscrub.schema import MAX_LINE, Reason
+from logscrub.formats.lines import split
+from logscrub.schema import MAX_LINE, Block
 
 if TYPE_CHECKING:
     from logscrub.formats.layout import Layout
@@ -92,7 +92,7 @@ def _judged(sample: bytes, layout: Layout) -> Choice:
     lines = sample.split(b"\n", SAMPLE_LINES)
     whole = lines[:-1] if len(lines) > 1 else lines
     lines = [line.removesuffix(b"\r") for line in whole if line.strip()]
-    fitting = sum(not isinstance(split_line(line, layout), Reason) for line in lines)
+    fitting = split(Block.of(b"\n".join(lines), offset=1), layout).rows
     if not lines or fitting >= ENOUGH * len(lines):
         return Choice(layout, f"{layout.name} fits {fitting} of the first {len(lines)} lines")
     return Choice(

@@ -12,7 +12,7 @@ import pyarrow as pa
 from logscrub.formats import numbers, targets, unescape
 from logscrub.formats.instants import instants
 from logscrub.formats.layout import Role
-from logscrub.formats.lexicon import Lexicons
+from logscrub.formats.lexicons import Lexicons
 from logscrub.formats.lines import split, together
 from logscrub.schema import REASONS, Parsed, Raw, Reason, Rejects
 

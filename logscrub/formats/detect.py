@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Literal
 
+import numpy as np
+
 from logscrub.formats import shapes
 from logscrub.formats.catalogue import CATALOGUE, named
-from logscrub.formats.scan import split_line
-from logscrub.schema import MAX_LINE, Raw, Reason
+from logscrub.formats.lines import split
+from logscrub.schema import Block, Raw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 SAMPLE_LINES: Final = 1000
 SAMPLE_BYTES: Final = 1_048_576
 """Lines that an attacker made long and hard to read must not hold up the decision."""
+_FEW: Final = 100
+"""Lines that show what the others look like."""
 ENOUGH: Final = 0.8
 """Share of the lines that a format has to read."""
 
@@ -75,7 +79,9 @@ def detect(sample: bytes, count: int = SAMPLE_LINES) -> Detection:
     lines = _lines(sample, count)
     if refused := _not_text(sample, lines):
         return refused
-    candidates = [_candidate(named(name), lines) for name in CATALOGUE]
+    # not at the start of a source: a byte order mark tells no format
+    block = Block.of(b"\n".join(lines), offset=1)
+    candidates = [_candidate(named(name), lines, block) for name in CATALOGUE]
     best = max(candidates, key=lambda candidate: candidate.count)
     if best.count >= ENOUGH * len(lines):
         return _decide(best, candidates, lines)
@@ -111,7 +117,7 @@ def _explain(best: _Candidate, lines: list[bytes]) -> Detection:
 
 def _decide(best: _Candidate, candidates: list[_Candidate], lines: list[bytes]) -> Detection:
     share = best.count / len(lines)
-    structure = shapes.structure(lines)
+    structure = shapes.structure(lines[:_FEW])
     for other in candidates:
         differs = sum(
             theirs is not None and ours is not None and theirs != ours
@@ -142,16 +148,18 @@ def _share(lines: list[bytes], test: Callable[[bytes], bool]) -> float:
     return sum(map(test, lines)) / len(lines)
 
 
-def _candidate(layout: Layout, lines: list[bytes]) -> _Candidate:
-    return _Candidate(layout, [_read(line, layout) for line in lines])
+def _candidate(layout: Layout, lines: list[bytes], block: Block) -> _Candidate:
+    found = split(block, layout)
+    begins = np.cumsum([0, *(len(line) + 1 for line in lines[:-1])])
+    rows = np.searchsorted(begins, found.line_starts)
+    starts, ends = found.starts - found.line_starts, found.ends - found.line_starts
+    out: list[dict[str, Span] | None] = [None] * len(lines)
+    for row, begun, ended in zip(rows.tolist(), starts.T.tolist(), ends.T.tolist(), strict=True):
+        out[row] = _plausible(lines[row], layout, list(zip(begun, ended, strict=True)))
+    return _Candidate(layout, out)
 
 
-def _read(line: bytes, layout: Layout) -> dict[str, Span] | None:
-    if len(line) > MAX_LINE:
-        return None
-    spans = split_line(line, layout)
-    if isinstance(spans, Reason):
-        return None
+def _plausible(line: bytes, layout: Layout, spans: list[Span]) -> dict[str, Span] | None:
     values = {
         field.name: line[begin:end]
         for field, (begin, end) in zip(layout.fields, spans, strict=True)

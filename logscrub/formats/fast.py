@@ -11,13 +11,27 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
-from logscrub.compiled import Bytes, Grid, Places, compiled, inlined
+from logscrub.compiled import Bytes, Grid, Places, compiled
 from logscrub.schema import MAX_LINE
+from logscrub.wide import (
+    WIDTH,
+    address,
+    byte,
+    integer,
+    lowest,
+    number,
+    occurrences,
+    places,
+    put_integer,
+    same,
+    signed,
+    word,
+)
 
 if TYPE_CHECKING:
     from logscrub.formats.program import Program
 
-Code: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int16]]
+Code: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int64]]
 Verdict: TypeAlias = np.ndarray[tuple[int], np.dtype[np.uint8]]
 
 FITS, DOUBT, BLANK, STRUCTURE, BINARY, TOO_LONG = range(6)
@@ -34,9 +48,9 @@ _SPACE: Final = 0x20
 _TAB: Final = 0x09
 _NEWLINE: Final = 0x0A
 _RETURN: Final = 0x0D
-_STEP: Final = 16
-_ONE: Final = np.uintp(1)
-"""Unsigned places spare the loops the question whether an index counts from the end."""
+_BIT: Final = np.uint64(1)
+_INT: Final = 4
+"""Bytes of one place in a grid."""
 LONGEST_NUMBER: Final = 32
 """As `scan.LONGEST_NUMBER`."""
 _TRIES: Final = 8
@@ -50,12 +64,10 @@ def line_bounds(data: Bytes, size: int) -> tuple[Places, Places]:
         data: Padded.
         size: Bytes without the padding; a last line without a line end is a line.
     """
-    count = _count(data, 0, size, _NEWLINE)
-    ends = np.empty(count + _STEP, np.int32)
-    ends = ends[: _find_ends(data, size, ends)]
-    starts = np.empty_like(ends)
-    _trim(data, starts, ends)
-    return starts, ends
+    most = count_of(data, size, _NEWLINE) + 1
+    starts, ends = np.empty(most, np.int32), np.empty(most, np.int32)
+    lines = _find_lines(data, size, starts, ends)
+    return starts[:lines], ends[:lines]
 
 
 def index(
@@ -85,33 +97,29 @@ def index(
 
 
 @compiled
-def _find_ends(data: Bytes, size: int, ends: Places) -> int:
-    count = 0
-    for begin in range(0, size, _STEP):
-        place = np.uintp(begin)
-        found = np.uint8(0)
-        for i in range(_STEP):
-            found |= np.uint8(data[place + np.uintp(i)] == _NEWLINE)
-        if found:
-            for i in range(_STEP):
-                # written always and kept if true: a branch here would be guessed wrong
-                ends[count] = begin + i
-                count += data[place + np.uintp(i)] == _NEWLINE
-    if size and data[size - 1] != _NEWLINE:
-        ends[count] = size
-        count += 1
-    return count
+def count_of(data: Bytes, size: int, wanted: int) -> int:
+    """How often a byte stands in the first bytes of padded data."""
+    return occurrences(address(data), 0, size, wanted)
 
 
 @compiled
-def _trim(data: Bytes, starts: Places, ends: Places) -> None:
-    start = 0
-    for row in range(len(ends)):
-        end = ends[row]
+def _find_lines(data: Bytes, size: int, starts: Places, ends: Places) -> int:
+    base = address(data)
+    row, start = 0, 0
+    for begin in range(0, size, WIDTH):
+        found = places(base, begin, _NEWLINE)
+        while found:
+            end = begin + lowest(found)
+            starts[row] = start
+            ends[row] = end - (end > start and byte(base, end - 1) == _RETURN)
+            start = end + 1
+            row += 1
+            found &= found - _BIT
+    if start < size:
         starts[row] = start
-        if end > start and data[end - 1] == _RETURN:
-            ends[row] = end - 1
-        start = end + 1
+        ends[row] = size - (byte(base, size - 1) == _RETURN)
+        row += 1
+    return row
 
 
 @compiled
@@ -119,211 +127,224 @@ def _read_lines(
     data: Bytes, starts: Places, ends: Places, longest: int, holed: bool, quotes: int, code: Code,
     field_starts: Grid, field_ends: Grid, verdict: Verdict,
 ) -> None:  # fmt: skip
+    # addresses, because arrays that are handed on are counted, line by line
+    base, program, length = address(data), address(code), len(code)
+    begins, stops, step = address(field_starts), address(field_ends), _INT * len(starts)
+    follows = False
     for row in range(len(starts)):
-        start, end = starts[row], ends[row]
-        if _is_blank(data, start, end):
-            verdict[row] = BLANK
+        start, end = signed(starts[row]), signed(ends[row])
+        if _is_blank(base, start, end):
+            found = BLANK
         elif end - start > longest:
-            verdict[row] = TOO_LONG
-        elif holed and _count(data, start, end, 0):
-            verdict[row] = BINARY
-        elif quotes >= 0 and _count(data, start, end, _QUOTE) != quotes:
-            verdict[row] = STRUCTURE
+            found = TOO_LONG
+        elif holed and occurrences(base, start, end, 0):
+            found = BINARY
+        elif quotes >= 0 and occurrences(base, start, end, _QUOTE) != quotes:
+            found = STRUCTURE
         else:
-            verdict[row] = _read_line(
-                data, start, end, quotes < 0, code, field_starts, field_ends, row,
-                row > 0 and verdict[row - 1] == FITS,
-            )  # fmt: skip
+            found = _read_line(
+                base, start, end, quotes < 0, program, length, begins, stops, step, follows
+            )
+        verdict[row] = found
+        follows = found == FITS
+        begins += _INT
+        stops += _INT
 
 
 @compiled
-def _is_blank(data: Bytes, start: int, end: int) -> bool:
+def _is_blank(base: int, start: int, end: int) -> bool:
     for at in range(start, end):
-        if data[at] != _SPACE and data[at] != _TAB:
+        if byte(base, at) != _SPACE and byte(base, at) != _TAB:
             return False
     return True
 
 
 @compiled
-def _count(data: Bytes, start: int, end: int, byte: int) -> int:
-    count = 0
-    for i in range(end - start):
-        count += data[np.uintp(start) + np.uintp(i)] == byte
-    return count
-
-
-@inlined
 def _read_line(
-    data: Bytes, start: int, end: int, escaped: bool, code: Code, field_starts: Grid, field_ends: Grid, row: int,
+    base: int, start: int, end: int, escaped: bool, code: int, length: int, begins: int, stops: int, step: int,
     follows: bool,
 ) -> int:  # fmt: skip
-    """The verdict on one line; `follows` says that the line before fits."""
-    if not _stands(data, start, end, code, 1, code[0]):
+    """The verdict on one line.
+
+    `code` is the address of the program, so many numbers long. Where the first field begins is written to the address
+    `begins`, that of each other one `step` bytes behind; where it ends to `stops` likewise. `follows` says whether the
+    line before fits.
+    """
+    if not _stands(base, start, end, code, 0):
         return STRUCTURE
-    at = start + code[0]
-    pc = 1 + code[0]
-    i = 0
-    free, free_literal, free_size, tries = -1, 0, 0, 0
-    while pc < len(code):
-        kind, size = code[pc], code[pc + 3]
-        literal = pc + 4 + code[pc + 2]
-        after = literal + size
+    at = start + _of(code, 0)
+    pc = _behind(code, 0)
+    free, free_literal, tries = False, 0, 0
+    while pc < length:
+        kind, flags = _of(code, pc), _of(code, pc + 1)
+        literal = pc + 3 + _of(code, pc + 2)
+        after, size = _behind(code, literal), _of(code, literal)
         if kind == TIME:
-            stop = -1
-            if follows and not code[pc + 1] & COUNTED:
-                stop = _same_stamp(data, at, end, field_starts[i, row - 1], field_ends[i, row - 1])
+            stop = (
+                _same_stamp(base, at, end, begins, stops) if follows and not flags & COUNTED else -1
+            )
             if stop < 0:
-                stop = _stamp_end(data, at, end, code, pc)
-            good = stop >= 0 and _stands(data, stop, end, code, literal, size)
-            if not good and code[pc + 1] & MOVES:
+                stop = _stamp_end(base, at, end, code, pc)
+            good = stop >= 0 and _stands(base, stop, end, code, literal)
+            if not good and flags & MOVES:
                 return DOUBT
         elif kind == QUOTED and escaped:
-            stop = _quote(data, start, at, end)
-            good = stop >= 0 and _stands(data, stop, end, code, literal, size)
-        elif after == len(code) and (kind == FREE or size == 0):
-            stop = _rest(data, start, at, end, escaped, code, literal, size, kind)
+            stop = _quote(base, start, at, end)
+            good = stop >= 0 and _stands(base, stop, end, code, literal)
+        elif after == length and (kind == FREE or size == 0):
+            stop = _rest(base, start, at, end, escaped, code, literal, kind)
             good = stop >= 0
         else:
-            stop = _find(data, start, at, end, escaped, code, literal, size, kind == TOKEN)
-            good = stop >= 0 and (kind != NUMBER or _is_number(data, at, stop))
+            stop = _find(base, start, at, end, escaped, code, literal, kind == TOKEN)
+            good = stop >= 0 and (kind != NUMBER or _is_number(base, at, stop))
         if good:
-            field_starts[i, row], field_ends[i, row] = at, stop
+            put_integer(begins, 0, at)
+            put_integer(stops, 0, stop)
+            free = kind == FREE
+            if free:
+                free_literal, tries = literal, 0
             at = stop + size
-            if kind == FREE:
-                free, free_literal, free_size, tries = i, literal, size, 0
             pc = after
-            i += 1
+            begins += step
+            stops += step
             continue
-        if free != i - 1 or i == 0 or kind in (FREE, QUOTED):
+        if not free or kind == FREE or kind == QUOTED:
             return STRUCTURE
         # the free field ends where its literal is followed by what looks like this field
         if tries == _TRIES:
             return DOUBT
         tries += 1
-        from_here = field_ends[i - 1, row] + 1
-        stop = _find(data, start, from_here, end, escaped, code, free_literal, free_size, False)
+        from_here = at - _of(code, free_literal) + 1
+        stop = _find(base, start, from_here, end, escaped, code, free_literal, False)
         if stop < 0:
             return STRUCTURE
-        field_ends[i - 1, row] = stop
-        at = stop + free_size
+        put_integer(stops - step, 0, stop)
+        at = stop + _of(code, free_literal)
     return FITS if at == end else STRUCTURE
 
 
 @compiled
-def _rest(
-    data: Bytes, start: int, at: int, end: int, escaped: bool, code: Code, literal: int, size: int, kind: int
-) -> int:  # fmt: skip
-    """Where the last field ends if the last literal ends the line; -1 where it does not."""
-    stop = end - size
-    good = stop >= at and _stands(data, stop, end, code, literal, size)
-    if size and code[literal] == _QUOTE and escaped:
-        good = good and not _is_escaped(data, start, stop)
-    return stop if good and _holds(data, at, stop, kind) else -1
+def _of(code: int, pc: int) -> int:
+    """One number of the program."""
+    return number(code, 8 * pc)
 
 
 @compiled
-def _stands(data: Bytes, at: int, end: int, code: Code, literal: int, size: int) -> bool:
+def _behind(code: int, literal: int) -> int:
+    """Where the program goes on behind a literal."""
+    return literal + 1 + (_of(code, literal) + 7) // 8
+
+
+@compiled
+def _rest(
+    base: int, start: int, at: int, end: int, escaped: bool, code: int, literal: int, kind: int
+) -> int:
+    """Where the last field ends if the last literal ends the line; -1 where it does not."""
+    size = _of(code, literal)
+    stop = end - size
+    good = stop >= at and _stands(base, stop, end, code, literal)
+    if size and escaped and byte(code, 8 * literal + 8) == _QUOTE:
+        good = good and not _is_escaped(base, start, stop)
+    return stop if good and _holds(base, at, stop, kind) else -1
+
+
+@compiled
+def _stands(base: int, at: int, end: int, code: int, literal: int) -> bool:
     """Whether a literal stands at a place and ends inside the line."""
-    if end - at < size:
+    left = _of(code, literal)
+    if end - at < left:
         return False
-    place, asked = np.uintp(at), np.uintp(literal)
-    for i in range(size):
-        if data[place + np.uintp(i)] != code[asked + np.uintp(i)]:
+    while left > 0:
+        literal += 1
+        differs = word(base, at) ^ word(code, 8 * literal)
+        # bytes beyond the literal are shifted out
+        if differs << np.uint64(64 - 8 * min(left, 8)):
             return False
+        at += 8
+        left -= 8
     return True
 
 
-@inlined
+@compiled
 def _find(
-    data: Bytes, start: int, at: int, end: int, escaped: bool, code: Code, literal: int, size: int, token: bool
-) -> int:  # fmt: skip
+    base: int, start: int, at: int, end: int, escaped: bool, code: int, literal: int, token: bool
+) -> int:
     """The first place of a literal whose quote, if it begins with one, no backslash escapes; -1 for none.
 
     In a token the first blank ends the search.
     """
-    first = code[literal]
+    first = byte(code, 8 * literal + 8)
     blank = _SPACE if token else first
-    escaped &= first == _QUOTE
-    if at + size > end:
-        return -1
-    place, last = np.uintp(at), np.uintp(end - size)
-    while place <= last:
-        byte = data[place]
-        if byte == first or byte == blank:
-            found = _signed(place)
-            good = _stands(data, found, end, code, literal, size)
-            if good and not (escaped and _is_escaped(data, start, found)):
-                return found
-            if token and byte == blank:
+    quoted = escaped and first == _QUOTE
+    while at < end:
+        found = places(base, at, first) | places(base, at, blank)
+        while found:
+            place = at + lowest(found)
+            if _stands(base, place, end, code, literal) and not (
+                quoted and _is_escaped(base, start, place)
+            ):
+                return place
+            if place >= end or (token and byte(base, place) == _SPACE):
                 return -1
-        place += _ONE
+            found &= found - _BIT
+        at += WIDTH
     return -1
 
 
 @compiled
-def _quote(data: Bytes, start: int, at: int, end: int) -> int:
+def _quote(base: int, start: int, at: int, end: int) -> int:
     """The first quote that no backslash escapes; -1 for none."""
-    place = np.uintp(at)
-    while place < np.uintp(end):
-        found = np.uint8(0)
-        for i in range(_STEP):
-            found |= np.uint8(data[place + np.uintp(i)] == _QUOTE)
-        if not found:
-            place += np.uintp(_STEP)
-            continue
-        while data[place] != _QUOTE:
-            place += _ONE
-        if place >= np.uintp(end):
-            return -1
-        if not _is_escaped(data, start, _signed(place)):
-            return _signed(place)
-        place += _ONE
+    while at < end:
+        found = places(base, at, _QUOTE)
+        while found:
+            place = at + lowest(found)
+            if place >= end:
+                return -1
+            if not _is_escaped(base, start, place):
+                return place
+            found &= found - _BIT
+        at += WIDTH
     return -1
 
 
-@inlined
-def _signed(place: np.uintp) -> int:
-    return np.int64(place)  # type: ignore[return-value]  # Numba's int() would leave it unsigned
-
-
 @compiled
-def _is_escaped(data: Bytes, start: int, at: int) -> bool:
+def _is_escaped(base: int, start: int, at: int) -> bool:
     run = at
-    while run > start and data[run - 1] == _BACKSLASH:
+    while run > start and byte(base, run - 1) == _BACKSLASH:
         run -= 1
     return (at - run) % 2 == 1
 
 
 @compiled
-def _holds(data: Bytes, at: int, end: int, kind: int) -> bool:
+def _holds(base: int, at: int, end: int, kind: int) -> bool:
     """Whether a field holds what its kind may."""
     if kind == NUMBER:
-        return _is_number(data, at, end)
+        return _is_number(base, at, end)
     if kind == TOKEN:
-        return not _count(data, at, end, _SPACE)
+        return occurrences(base, at, end, _SPACE) == 0
     return True
 
 
 @compiled
-def _is_digit(byte: int) -> bool:
-    return 0x30 <= byte <= 0x39
+def _is_digit(one: int) -> bool:
+    return 0x30 <= one <= 0x39
 
 
 @compiled
-def _is_number(data: Bytes, at: int, end: int) -> bool:
+def _is_number(base: int, at: int, end: int) -> bool:
     """As `scan.is_number`."""
     if end - at > LONGEST_NUMBER:
         return False
     place = at
-    if place < end and data[place] == ord("-"):
+    if place < end and byte(base, place) == ord("-"):
         place += 1
     if place == end:
         return True
     pointed = digit = False
     for i in range(place, end):
-        if _is_digit(data[i]):
+        if _is_digit(byte(base, i)):
             digit = True
-        elif data[i] == ord(".") and digit and not pointed:
+        elif byte(base, i) == ord(".") and digit and not pointed:
             pointed, digit = True, False
         else:
             return False
@@ -331,60 +352,47 @@ def _is_number(data: Bytes, at: int, end: int) -> bool:
 
 
 @compiled
-def _stamp_end(data: Bytes, at: int, end: int, code: Code, pc: int) -> int:
+def _stamp_end(base: int, at: int, end: int, code: int, pc: int) -> int:
     """Where a time stamp ends; -1 where the shape is another."""
-    flags, size = code[pc + 1], code[pc + 2]
-    stop: int = at + size
+    flags, size = _of(code, pc + 1), _of(code, pc + 2)
+    stop = at + size
     if stop > end or (size == 0 and not flags & ZONE):
         return -1
-    place, pattern = np.uintp(at), np.uintp(pc + 4)
     for i in range(size):
-        byte, asked = data[place + np.uintp(i)], code[pattern + np.uintp(i)]
+        one, asked = byte(base, at + i), _of(code, pc + 3 + i)
         if asked == DIGIT:
-            good = _is_digit(byte)
+            good = _is_digit(one)
         elif asked < DIGIT:
-            good = byte == asked
+            good = one == asked
         elif asked == LETTER:
-            good = 0x61 <= byte | 0x20 <= 0x7A
+            good = 0x61 <= one | 0x20 <= 0x7A
         else:
-            good = byte == _SPACE or _is_digit(byte)
+            good = one == _SPACE or _is_digit(one)
         if not good:
             return -1
     if flags & ZONE:
-        return _offset_end(data, stop, end)
-    if flags & COUNTED and stop < end and _is_digit(data[stop]):
+        return _offset_end(base, stop, end)
+    if flags & COUNTED and stop < end and _is_digit(byte(base, stop)):
         return -1
     return stop
 
 
 @compiled
-def _same_stamp(data: Bytes, at: int, end: int, known: int, known_end: int) -> int:
+def _same_stamp(base: int, at: int, end: int, begins: int, stops: int) -> int:
     """Where a time stamp ends that is the one of the line before; -1 where it is another."""
-    stop = at + known_end - known
-    if known_end - known < _STEP or known_end - known > 2 * _STEP or stop > end:
-        return -1
-    same = _same(data, at, known) and _same(data, stop - _STEP, known_end - _STEP)
-    return stop if same else -1
+    known = integer(begins, -_INT)
+    size = integer(stops, -_INT) - known
+    return at + size if at + size <= end and same(base, at, base, known, size) else -1
 
 
 @compiled
-def _same(data: Bytes, at: int, other: int) -> bool:
-    """Whether the same `_STEP` bytes stand at two places."""
-    left, right = np.uintp(at), np.uintp(other)
-    differs = np.uint8(0)
-    for i in range(_STEP):
-        differs |= data[left + np.uintp(i)] ^ data[right + np.uintp(i)]
-    return bool(differs == 0)
-
-
-@compiled
-def _offset_end(data: Bytes, at: int, end: int) -> int:
+def _offset_end(base: int, at: int, end: int) -> int:
     """Where `+hhmm`, `+hh:mm` or `Z` ends; -1 where none of them stands."""
-    if at < end and data[at] == ord("Z"):
+    if at < end and byte(base, at) == ord("Z"):
         return at + 1
-    if data[at] != ord("+") and data[at] != ord("-"):
+    if byte(base, at) != ord("+") and byte(base, at) != ord("-"):
         return -1
-    minutes = at + 3 + int(data[at + 3] == ord(":"))
-    good = _is_digit(data[at + 1]) and _is_digit(data[at + 2])
-    good &= _is_digit(data[minutes]) and _is_digit(data[minutes + 1])
+    minutes = at + 3 + (byte(base, at + 3) == ord(":"))
+    good = _is_digit(byte(base, at + 1)) and _is_digit(byte(base, at + 2))
+    good &= _is_digit(byte(base, minutes)) and _is_digit(byte(base, minutes + 1))
     return minutes + 2 if good and minutes + 2 <= end else -1

@@ -14,8 +14,9 @@ from logscrub.compiled import Bytes, Grid, Ints, Mask, Places, compiled
 from logscrub.errors import FormatError
 from logscrub.formats import stamps
 from logscrub.formats.layout import Kind, Role
-from logscrub.formats.lexicon import distinct
+from logscrub.lexicon import distinct
 from logscrub.schema import Raw
+from logscrub.wide import address, same, signed
 
 if TYPE_CHECKING:
     from logscrub.formats.layout import Layout
@@ -58,10 +59,11 @@ def instants(split: Split, layout: Layout, *, zone: str | None) -> tuple[pa.Arra
     for i in fields:
         _mark_changes(split.data, split.starts[i], split.ends[i], begins)
     # lines of a log that follow one another mostly have the same time stamp
-    row, first = np.cumsum(begins) - 1, np.flatnonzero(begins)
+    first = np.flatnonzero(begins)
+    times = np.diff(first, append=split.rows)
     starts, ends = split.starts[fields][:, first], split.ends[fields][:, first]
     local, bad = _read(split.data, starts, ends, layout, zone)
-    return pa.array(local[row], pa.int64()).cast(MILLISECONDS), bad[row]
+    return pa.array(np.repeat(local, times)).view(MILLISECONDS), np.repeat(bad, times)
 
 
 def _fields(layout: Layout) -> list[int]:
@@ -75,15 +77,13 @@ def _fields(layout: Layout) -> list[int]:
 @compiled
 def _mark_changes(data: Bytes, starts: Places, ends: Places, begins: Mask) -> None:
     """Mark the rows whose field is another than that of the row before."""
+    base = address(data)
     for row in range(1, len(starts)):
-        at, before = starts[row], starts[row - 1]
-        size = ends[row] - at
-        same = size == ends[row - 1] - before
-        i = 0
-        while same and i < size:
-            same = data[at + i] == data[before + i]
-            i += 1
-        begins[row] |= not same
+        at, before = signed(starts[row]), signed(starts[row - 1])
+        size = signed(ends[row]) - at
+        begins[row] |= size != signed(ends[row - 1]) - before or not same(
+            base, at, base, before, size
+        )
 
 
 def _read(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from logscrub.compiled import padded
 from logscrub.formats import fast
 from logscrub.formats.program import program
 from logscrub.formats.scan import split_line
@@ -72,16 +71,16 @@ def split(block: Block, layout: Layout) -> Split:
         block: Whole lines.
         layout: The format they are in.
     """
-    data = padded(block.data)
-    starts, ends = fast.line_bounds(data, len(block.data))
-    if not block.offset and block.data.startswith(_MARK):
+    data = np.frombuffer(block.padded, np.uint8)
+    starts, ends = fast.line_bounds(data, block.size)
+    if not block.offset and block.padded.startswith(_MARK):
         starts[0] += min(len(_MARK), int(ends[0]))
     field_starts, field_ends, verdict = fast.index(
-        data, starts, ends, program(layout), holed=b"\0" in block.data
+        data, starts, ends, program(layout), holed=fast.count_of(data, block.size, 0) > 0
     )
     doubted = np.flatnonzero(verdict == fast.DOUBT)
     if len(doubted):
-        spans, settled = _scan(block.data, starts[doubted], ends[doubted], layout)
+        spans, settled = _scan(block.padded, starts[doubted], ends[doubted], layout)
         verdict[doubted] = settled
         fitting = doubted[settled == fast.FITS]
         field_starts[:, fitting], field_ends[:, fitting] = spans[:, :, 0].T, spans[:, :, 1].T

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from logscrub.compiled import Bytes, Ints, Mask, Places, Words, compiled
+from logscrub.wide import address, byte, put, signed, word
 
 if TYPE_CHECKING:
     Column = tuple[pa.Array, Mask]
@@ -22,6 +23,11 @@ _SAFE_DIGITS: Final = 19
 _MOST_DIGITS: Final = 20
 _UINT32: Final = 2**32 - 1
 _UINT64: Final = np.uint64(2**64 - 1)
+_TEN: Final = np.uint64(10)
+_ZEROS: Final = np.uint64(0x3030303030303030)
+_ABOVE_NINE: Final = np.uint64(0x7676767676767676)
+"""Added to a byte, it sets the high bit of what is over 9."""
+_HIGH_BITS: Final = np.uint64(0x8080808080808080)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,34 +123,64 @@ def _read(data: Bytes, starts: Places, ends: Places) -> _Numbers:
 def _read_all(
     data: Bytes, starts: Places, ends: Places, whole: Words, micro: Ints, state: States
 ) -> None:
+    base = address(data)
     for row in range(len(starts)):
-        begin, end = starts[row], ends[row]
-        whole[row], micro[row] = 0, 0
-        if begin == end:
-            state[row] = _EMPTY
-            continue
-        negative = data[begin] == ord("-")
-        begin += negative
-        if begin == end:
-            state[row] = _DASH
-            continue
-        value = np.uint64(0)
-        fits = True
-        point = begin
-        while point < end and 0x30 <= data[point] <= 0x39:
-            digit = np.uint64(data[point] - 0x30)
-            if point - begin >= _SAFE_DIGITS:
-                fits = fits and bool(value <= (_UINT64 - digit) // np.uint64(10))
-            value = value * np.uint64(10) + digit
-            point += 1
-        good = point > begin and (point == end or (data[point] == ord(".") and point + 1 < end))
-        fraction, unit = 0, _MICRO
-        for at in range(point + 1, end):
-            good &= 0x30 <= data[at] <= 0x39
-            unit //= 10
-            fraction += (data[at] - 0x30) * unit
-        if good and not negative and fits and point - begin <= _MOST_DIGITS:
-            whole[row], micro[row] = value, fraction
-            state[row] = _VALUE
+        begin, end = signed(starts[row]), signed(ends[row])
+        micro[row] = 0
+        value = _few_digits(base, begin, end - begin)
+        if value >= 0:
+            whole[row], state[row] = value, _VALUE
         else:
-            state[row] = _NEGATIVE if good and negative else _BAD
+            state[row] = _read_one(
+                base, begin, end, address(whole) + 8 * row, address(micro) + 8 * row
+            )
+
+
+@compiled
+def _few_digits(base: int, at: int, size: int) -> int:
+    """The value of one to eight digits, all of them at once; -1 for anything else."""
+    if size < 1 or size > 8:
+        return -1
+    # a byte for each digit, the last one the highest, nothing before the first
+    digits = (word(base, at) ^ _ZEROS) << np.uint64(64 - 8 * size)
+    if (digits | (digits + _ABOVE_NINE)) & _HIGH_BITS:
+        return -1
+    pairs = (digits * _TEN + (digits >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
+    fours = (pairs * np.uint64(100) + (pairs >> np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
+    return signed((fours * np.uint64(10_000) + (fours >> np.uint64(32))) & np.uint64(0xFFFFFFFF))
+
+
+@compiled
+def _read_one(base: int, begin: int, end: int, whole: int, micro: int) -> int:
+    """What a field is; its whole part and millionths are written to their addresses."""
+    put(whole, 0, 0)
+    if begin == end:
+        return _EMPTY
+    negative = byte(base, begin) == ord("-")
+    begin += negative
+    if begin == end:
+        return _DASH
+    value = np.uint64(0)
+    fits = True
+    point = begin
+    while point < end and 0x30 <= byte(base, point) <= 0x39:
+        digit = np.uint64(byte(base, point) - 0x30)
+        if point - begin >= _SAFE_DIGITS:
+            fits = fits and bool(value <= (_UINT64 - digit) // _TEN)
+        value = value * _TEN + digit
+        point += 1
+    good = point > begin and (point == end or (byte(base, point) == ord(".") and point + 1 < end))
+    fraction, unit = 0, _MICRO
+    for at in range(point + 1, end):
+        good &= 0x30 <= byte(base, at) <= 0x39
+        unit //= 10
+        fraction += (byte(base, at) - 0x30) * unit
+    if not good:
+        return _BAD
+    if negative:
+        return _NEGATIVE
+    if not fits or point - begin > _MOST_DIGITS:
+        return _BAD
+    put(whole, 0, signed(value))
+    put(micro, 0, fraction)
+    return _VALUE

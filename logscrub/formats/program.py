@@ -39,8 +39,8 @@ class Program:
     """A layout as the loop reads it.
 
     Args:
-        code: The length of the first literal and its bytes; then for each field its kind, flags, the length of its
-            pattern, the length of the literal behind it, the pattern and the literal.
+        code: The first literal; then for each field its kind, its flags, the length of its pattern, the pattern, and
+            the literal behind it. A literal is its length and its bytes, eight of them a number.
         fields: How many fields there are.
         escaped: Whether the server escapes quotes.
         quotes: How many quotes a line must have where it does not.
@@ -56,7 +56,7 @@ class Program:
 def program(layout: Layout) -> Program:
     """The layout as the loop reads it; a time stamp without fixed places has an empty pattern."""
     first, *others = layout.literals
-    code = [len(first), *first]
+    code = _literal(first)
     for one, literal in zip(layout.fields, others, strict=True):
         fixed = shape(one.time) if one.kind is Kind.TIME else None
         pattern = _pattern(fixed) if fixed else []
@@ -64,16 +64,20 @@ def program(layout: Layout) -> Program:
             _CODES[one.kind],
             _flags(one, fixed),
             len(pattern),
-            len(literal),
             *pattern,
-            *literal,
+            *_literal(literal),
         ]
     return Program(
-        np.array(code, np.int16),
+        np.array(code, np.int64),
         len(layout.fields),
         layout.escape is not Escape.NONE,
         sum(literal.count(b'"') for literal in layout.literals),
     )
+
+
+def _literal(text: bytes) -> list[int]:
+    padded = text + bytes(-len(text) % 8)
+    return [len(text), *np.frombuffer(padded, np.int64).tolist()]
 
 
 def _flags(one: Field, fixed: Shape | None) -> int:

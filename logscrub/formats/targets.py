@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from logscrub.compiled import Bytes, Grid, Mask, Places, compiled, laid_out
 from logscrub.formats import unescape
-from logscrub.formats.lexicon import distinct
+from logscrub.lexicon import distinct
 from logscrub.schema import Raw
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from logscrub.run.ingest import Summary, commit, with_ledger
 from logscrub.run.recognise import SALVAGED, ambiguous, candidates, refuse_salvaged
 from logscrub.run.scrubbing import Scrubbing, Tally
 from logscrub.run.staging import SAMPLE
-from logscrub.schema import NO_REJECTS, Reason
+from logscrub.schema import Block, Reason
 from logscrub.sink import Sink
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from logscrub.formats.layout import Layout
     from logscrub.ledger import Ledger
     from logscrub.records import Source
-    from logscrub.schema import Block
 
 COMMIT_BYTES = 64 * 2**20
 """A batch is committed at this size even when its time has not come."""
@@ -205,14 +204,13 @@ def _scrub(pipe: _Pipe, block: Block | None) -> None:
 def _pieces(block: Block, marks: list[int]) -> Iterator[Block]:
     start = 0
     if len(block.overlong):
-        yield replace(block, data=b"")
-        block = replace(block, overlong=NO_REJECTS)
+        yield Block.of(offset=block.offset, overlong=block.overlong)
     for mark in marks:
         cut = mark - block.offset
-        if start < cut < len(block.data):
-            yield replace(block, data=block.data[start:cut], offset=block.offset + start)
+        if start < cut < block.size:
+            yield Block.of(block.data[start:cut], offset=block.offset + start)
             start = cut
-    yield replace(block, data=block.data[start:], offset=block.offset + start)
+    yield Block.of(block.data[start:], offset=block.offset + start)
 
 
 def _scrub_piece(pipe: _Pipe, block: Block) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from logscrub.formats import stamps
 from logscrub.formats.instants import instants
 from logscrub.formats.layout import Kind, Role
-from logscrub.formats.lexicon import distinct
+from logscrub.lexicon import distinct
 from logscrub.scrubbers import time
 
 if TYPE_CHECKING:

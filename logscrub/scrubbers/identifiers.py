@@ -19,10 +19,8 @@ WORDS: Final = (ID, UUID, "{ip}", "{email}", TOKEN, USER, MORE)
 MAX_CHARS: Final = 64
 """Longer segments are tokens, but for slugs: real directory and file names are shorter."""
 
-_WORD: Final = r"\{(?:id|uuid|ip|email|token|user|more)\}"
-SAFE: Final = (
-    rf"^(?:[A-Za-z0-9._~!$&()*+,=:%@-]|[\p{{L}}\p{{M}}--\p{{ASCII}}]|\[[0-9A-Fa-f:.]+\]|{_WORD})*$"
-)
+TEMPLATE: Final = r"\{(?:id|uuid|ip|email|token|user|more)\}"
+SAFE: Final = rf"^(?:[A-Za-z0-9._~!$&()*+,=:%@-]|[\p{{L}}\p{{M}}--\p{{ASCII}}]|\[[0-9A-Fa-f:.]+\]|{TEMPLATE})*$"
 """RFC 3986 `pchar` and letters of any script, less `;` (parameters) and `'` (SQL, and names like
 O'Neill), and bracketed IPv6. Blanks, quotes, `<`, braces that are no template, digits of other scripts, control, bidi
 and zero-width characters and U+FFFD (not UTF-8) all fall outside."""
@@ -30,7 +28,7 @@ and zero-width characters and U+FFFD (not UTF-8) all fall outside."""
 TAIL: Final = (
     # Retina images (`photo@2x.jpg`) are why an `@` alone does not make an e-mail address. The list is
     # closed, because what merely looks like an extension may be the last piece of a token.
-    r"(?i)^.*?((?:@[1-9](?:\.[0-9])?x)?\.(?:"
+    r"(?i)((?:@[1-9](?:\.[0-9])?x)?\.(?:"
     r"7z|aac|apk|asp|aspx|atom|avi|avif|bak|bin|bmp|bz2|cfg|cgi|class|conf|css|csv|deb|dmg|do|doc|docx|eml|env|eot"
     r"|epub|exe|flac|gif|gz|htm|html|ico|ics|ini|iso|jar|jpe?g|js|json|jsp|less|log|m3u8|m4a|m4v|map|md|mjs|mkv|mobi"
     r"|mov|mp3|mp4|mpeg|mpg|msi|odp|ods|odt|ogg|old|opus|otf|pdf|php|php[3-8]|phtml|pl|png|ppt|pptx|ps|py|rar|rb|rdf|rpm"

@@ -28,8 +28,11 @@ def decode(texts: pl.Series) -> pl.Series:
     >>> decode(pl.Series(["a%40b", "caf%C3%A9", "%E9", "100%"])).to_list()
     ['a@b', 'café', '\ufffd', '100%']
     """
-    if not texts.str.contains("[%\n]").any():
-        return texts
+    where = texts.str.contains("[%\n]").arg_true()
+    return texts.clone().scatter(where, _decoded(texts.gather(where))) if len(where) else texts
+
+
+def _decoded(texts: pl.Series) -> pl.Series:
     joined = texts.str.replace_all("\n", "\x01", literal=True).str.join("\n").item()
     data = np.frombuffer(joined.encode(), np.uint8)
     at = np.flatnonzero(data[:-2] == ord("%"))

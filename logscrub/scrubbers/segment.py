@@ -19,13 +19,14 @@ from logscrub.scrubbers.identifiers import (
     NUMBERS,
     SAFE,
     SLUG,
-    TAIL,
+    TEMPLATE,
     TOKEN,
     TRAITS,
     USER,
     UUID,
     WORDS,
 )
+from logscrub.scrubbers.pieces import tails
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,17 +121,26 @@ def _settled(scrubbed: pl.Series, before: pl.Series) -> pl.Series:
     if not len(changed):
         return scrubbed
     once = scrubbed.gather(changed)
-    loose = changed.filter(_template(once) != once)
-    return scrubbed.scatter(loose, TOKEN) if len(loose) else scrubbed
+    distinct = once.unique()
+    # a template word alone, or before an extension, is what a second pass would give
+    rest = distinct.str.replace(f"^{TEMPLATE}", "")
+    distinct = distinct.filter((rest == distinct) | (tails(rest) != rest))
+    unstable = distinct.filter(_template(distinct) != distinct) if len(distinct) else distinct
+    if not len(unstable):
+        return scrubbed
+    return scrubbed.scatter(changed.filter(once.is_in(unstable)), TOKEN)
 
 
 def _template(raw: pl.Series) -> pl.Series:
     """Decide about each segment: what is unreadable or over-long at once, the rest by its content."""
     frame = _decoded(raw)
+    unreadable = frame["unsafe"] | frame["long"]
+    if not unreadable.any():
+        return _judged(frame)
     out = frame.select(
         pl.when("unsafe").then(pl.lit(TOKEN)).otherwise(pl.lit(TOKEN) + pl.col("tail"))
     )["literal"]
-    readable = frame.select(~(pl.col("unsafe") | pl.col("long")))["unsafe"].arg_true()
+    readable = (~unreadable).arg_true()
     return out.scatter(readable, _judged(frame[readable])) if len(readable) else out
 
 
@@ -138,8 +148,8 @@ def _judged(frame: pl.DataFrame) -> pl.Series:
     """Mask, then decide; the first rule that applies wins."""
     body, tail, masked = pl.col("body"), pl.col("tail"), pl.col("masked")
     traits = _traits(frame["body"])
-    frame = frame.with_columns(masked=_masked(frame["body"], traits))
-    frame = frame.with_columns(random=_random(frame["masked"], traits))
+    found = _masked(frame["body"], traits)
+    frame = frame.with_columns(masked=found, random=_random(found, traits))
     numeric = (
         body.str.contains(NUMBERS)
         & ~body.str.contains(DATE)
@@ -148,9 +158,9 @@ def _judged(frame: pl.DataFrame) -> pl.Series:
     secret = (
         masked.str.contains(CREDENTIAL) | pl.col("random") | masked.str.contains("@", literal=True)
     )
-    found = masked != body
+    changed = masked != body
     # Masked text is written decoded, which only plain ASCII may be.
-    recoded = found & (pl.col("text") != pl.col("raw")) & _beyond_ascii(masked)
+    recoded = changed & (pl.col("text") != pl.col("raw")) & _beyond_ascii(masked)
     return frame.select(
         out=pl.when(body.str.contains("^[~@]."))
         .then(pl.lit(USER))
@@ -162,7 +172,7 @@ def _judged(frame: pl.DataFrame) -> pl.Series:
         .then(pl.lit(TOKEN) + tail)
         .when(pl.col("twice") | recoded)
         .then(pl.lit(TOKEN))
-        .when(found)
+        .when(changed)
         .then(masked + tail)
         .otherwise(pl.col("raw"))
     )["out"]
@@ -231,10 +241,8 @@ def _decoded(raw: pl.Series) -> pl.DataFrame:
     # What is over-long is not looked at any further, so that long attacks cost little.
     text = text.str.slice(0, 2 * MAX_CHARS + 1)
     column = pl.col("text")
-    tail = column.str.extract(TAIL).fill_null("")
     return (
-        pl.DataFrame({"raw": raw, "text": text, "twice": twice})
-        .with_columns(tail=tail)
+        pl.DataFrame({"raw": raw, "text": text, "twice": twice, "tail": tails(text)})
         .with_columns(body=column.str.head(column.str.len_chars() - pl.col("tail").str.len_chars()))
         .with_columns(
             unsafe=percent.broken(pl.col("raw"))

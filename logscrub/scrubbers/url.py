@@ -6,7 +6,7 @@ cannot be read is not kept.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import polars as pl
@@ -14,8 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logscrub.scrubbers import percent, segment
-from logscrub.scrubbers.identifiers import MAX_CHARS, MORE, OWN_PAGES, OWNERS, TAIL, USER
+from logscrub.scrubbers.identifiers import MAX_CHARS, MORE, OWN_PAGES, OWNERS, USER
+from logscrub.scrubbers.pieces import segments, tails
 from logscrub.scrubbers.query import query
+
+if TYPE_CHECKING:
+    from logscrub.compiled import Places
 
 __all__ = ["MAX_LENGTH", "MAX_SEGMENTS", "PathMode", "path", "query"]
 
@@ -57,8 +61,11 @@ def path(values: pa.StringArray, *, mode: PathMode) -> pa.StringArray:
 
 def _targets(raw: pl.Series) -> pl.Series:
     """Reduce every form of target to its path, null where there is none."""
-    if not raw.str.contains("^[^/]|[?#;]").any() and (raw.str.len_bytes() > 0).all():
-        return raw
+    other = (raw.str.contains("^[^/]|[?#;]") | (raw.str.len_bytes() == 0)).arg_true()
+    return raw.clone().scatter(other, _reduced(raw.gather(other))) if len(other) else raw
+
+
+def _reduced(raw: pl.Series) -> pl.Series:
     column = pl.col("raw")
     bare = (
         column.str.replace(r"[?#](?s:.*)$", "")
@@ -72,37 +79,26 @@ def _targets(raw: pl.Series) -> pl.Series:
 
 def _template(paths: pl.Series) -> pl.Series:
     """Scrub paths segment by segment, each distinct segment once."""
-    deep = paths.str.count_matches("/", literal=True) > MAX_SEGMENTS
-    where = deep.arg_true()
-    if len(where):
-        kept = paths.gather(where).str.extract(rf"^((?:/[^/]*){{{MAX_SEGMENTS}}})")
-        paths = paths.scatter(where, kept)
-    split = pc.split_pattern(paths.to_arrow(), "/")
-    encoded = split.flatten().dictionary_encode()
-    words = pl.Series(encoded.dictionary, dtype=pl.String)
-    codes = encoded.indices.to_numpy()
-    starts = split.offsets.to_numpy()[:-1] - split.offsets[0].as_py()
+    words, codes, offsets, deep = segments(paths, most=MAX_SEGMENTS)
     scrubbed = segment.scrub(words)
-    owned = _owned(words, codes, starts)
+    owned = _owned(words, codes, offsets[:-1])
     if owned.any():
         scrubbed = pl.concat([scrubbed, _persons(words)])
         codes = np.where(owned, codes + len(words), codes)
     flat = scrubbed.to_arrow().cast(pa.string()).take(pa.array(codes))
-    joined = pc.binary_join(pa.ListArray.from_arrays(split.offsets.cast(pa.int32()), flat), "/")
+    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), flat), "/")
     return _cut(pl.Series(joined, dtype=pl.String), deep)
 
 
 def _persons(words: pl.Series) -> pl.Series:
     """What each segment becomes where it names a person: the template, with the extension of a file."""
-    return pl.DataFrame({"word": words}).select(
-        pl.lit(USER) + pl.col("word").str.extract(TAIL).str.extract(r"(\.[^.]*)$").fill_null("")
-    )["literal"]
+    return USER + tails(words).str.extract(r"(\.[^.]*)$").fill_null("")
 
 
 def _owned(
     words: pl.Series,
-    codes: np.ndarray[tuple[int], np.dtype[np.int32]],
-    starts: np.ndarray[tuple[int], np.dtype[np.int64]],
+    codes: Places,
+    starts: Places,
 ) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Mark the segments that follow one of `OWNERS`, over empty segments and dots."""
     short = words.str.head(MAX_CHARS)
