@@ -35,6 +35,9 @@ _SHARED: Final = tuple(
 )
 """Changes when what all loops may use changes."""
 
+_OPTIONS: Final[dict[str, Any]] = {"nogil": True, "_nrt": False}
+"""No Python lock, and no memory of Numba's: loops do not allocate, and nobody counts who refers to their arrays."""
+
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
@@ -44,7 +47,7 @@ def compiled(function: F) -> F:
     Its loops may index outside an array unseen, as in C: callers hand over padded data and places inside it. A loop
     uses constants and loops of its own module, of this one and of `wide` only: no other file is watched for changes.
     """
-    loop: Any = njit(nogil=True)(function)
+    loop: Any = njit(**_OPTIONS)(function)
     ask = loop.get_call_template
     # else a loop is compiled once more for every constant that is handed to it
     loop.get_call_template = lambda given, named: ask([*map(types.unliteral, given)], named)
@@ -64,6 +67,11 @@ class _Kept(FunctionCache):
         super().__init__(function)  # type: ignore[no-untyped-call]
         file = self._cache_file
         file._source_stamp = (file._source_stamp, _SHARED)  # noqa: SLF001 — Numba knows the file of the loop only
+
+    def load_overload(self, signature: Any, context: Any) -> Any:  # noqa: ANN401 — Numba says no types
+        """What is kept, without loading first what only compiling needs: a tenth of a second."""
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(signature, context)  # type: ignore[no-untyped-call]
 
     @contextmanager
     def _guard_against_spurious_io_errors(self) -> Iterator[None]:

@@ -196,7 +196,7 @@ def _with(traits: Traits, needs: Mapping[str, int]) -> Ints:
 
 def _traits(texts: pl.Series) -> Traits:
     """How much each text has of each of `TRAITS`, one row a trait."""
-    traits = np.empty((len(TRAITS), len(texts)), np.int32)
+    traits = np.zeros((len(TRAITS), len(texts)), np.int32)
     signs = np.frombuffer("".join(one for one in TRAITS if len(one) == 1).encode(), np.uint8)
     _count(*laid_out(texts.to_arrow().cast(pa.string())), signs, traits)
     return traits
@@ -205,13 +205,12 @@ def _traits(texts: pl.Series) -> Traits:
 @compiled
 def _count(data: Bytes, starts: Places, ends: Places, signs: Bytes, traits: Traits) -> None:
     for row in range(len(starts)):
-        counts = np.zeros(len(signs), np.int32)
         digits, hex_digits, longest, changes = 0, 0, 0, 0
         before = 0
         for at in range(starts[row], ends[row]):
             byte = data[at]
             for i in range(len(signs)):
-                counts[i] += byte == signs[i]
+                traits[i, row] += byte == signs[i]
             is_digit = 0x30 <= byte <= 0x39
             is_hex = is_digit or 0x61 <= byte | 0x20 <= 0x66
             # 1 for a digit, 2 for a capital letter, 3 for a small one
@@ -224,8 +223,6 @@ def _count(data: Bytes, starts: Places, ends: Places, signs: Bytes, traits: Trai
             hex_digits = hex_digits + 1 if is_hex else 0
             longest = max(longest, hex_digits)
         size = len(signs)
-        for i in range(size):
-            traits[i, row] = counts[i]
         traits[size, row], traits[size + 1, row] = digits, longest
         traits[size + 2, row], traits[size + 3, row] = changes, ends[row] - starts[row]
 
