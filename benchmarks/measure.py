@@ -58,6 +58,11 @@ class Run:
     output: str
 
 
+def _usual() -> dict[str, str]:
+    """The environment, without what keeps Python from keeping its bytecode: users start from that."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def run(command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> Run:
     """Run a program to its end.
 
@@ -68,7 +73,7 @@ def run(command: Sequence[str], *, environment: Mapping[str, str] | None = None)
     with os.fdopen(reading, "rb") as report, subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _LAUNCH, str(writing), *command],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=[writing],
-        env={**os.environ, **(environment or {})},
+        env={**_usual(), **(environment or {})},
     ) as launcher:  # fmt: skip
         os.close(writing)
         looks = _Looks(launcher.pid)

@@ -2,7 +2,7 @@
 
 Compiled loops hold no Python lock, so threads run them side by side. The machine code is kept in Numba's cache
 (`__pycache__` next to the source, or the user's cache folder, or `NUMBA_CACHE_DIR`), so only the first run on a
-machine spends some ten seconds on it.
+machine spends some five seconds on it.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ _SHARED: Final = tuple(
 )
 """Changes when what all loops may use changes."""
 
-_OPTIONS: Final[dict[str, Any]] = {"nogil": True, "_nrt": False}
-"""No Python lock, and no memory of Numba's: loops do not allocate, and nobody counts who refers to their arrays."""
+_OPTIONS: Final[dict[str, Any]] = {"nogil": True, "_nrt": False, "no_cfunc_wrapper": True}
+"""No Python lock, no memory of Numba's (loops do not allocate, and nobody counts who refers to their arrays), and no
+way in from C."""
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -48,12 +49,18 @@ def compiled(function: F) -> F:
     uses constants and loops of its own module, of this one and of `wide` only: no other file is watched for changes.
     """
     loop: Any = njit(**_OPTIONS)(function)
-    ask = loop.get_call_template
-    # else a loop is compiled once more for every constant that is handed to it
-    loop.get_call_template = lambda given, named: ask([*map(types.unliteral, given)], named)
     # without a folder that may be written to, loops are compiled anew in every process
     with suppress(RuntimeError):
         loop._cache = _Kept(function)  # noqa: SLF001 — as njit(cache=True) does
+    return cast("F", loop)
+
+
+def inner(function: F) -> F:
+    """Compile a function that only compiled loops call; it becomes a part of them, and is kept with them."""
+    loop: Any = njit(**_OPTIONS | {"no_cpython_wrapper": True})(function)
+    ask = loop.get_call_template
+    # else it is compiled once more for every constant that is handed to it
+    loop.get_call_template = lambda given, named: ask([*map(types.unliteral, given)], named)
     return cast("F", loop)
 
 
@@ -87,6 +94,8 @@ def padded(data: bytes | Bytes) -> Bytes:
     out = np.empty(len(data) + PAD, np.uint8)
     out[: len(data)] = np.frombuffer(data, np.uint8)
     out[len(data) :] = 0
+    # as arrays over `bytes` are: a loop is compiled for each kind of array
+    out.flags.writeable = False
     return out
 
 

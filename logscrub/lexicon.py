@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar, cast
 import numpy as np
 import pyarrow as pa
 
-from logscrub.compiled import Bytes, Places, Words, compiled
+from logscrub.compiled import Bytes, Places, Words, compiled, inner
 from logscrub.schema import PAD
 from logscrub.wide import address, mixed, same, signed, word
 
@@ -122,7 +122,7 @@ def _number(
     return count
 
 
-@compiled
+@inner
 def _hash(base: int, at: int, size: int, seed: np.uint64) -> np.uint64:
     """As wyhash does: products of secret numbers with the text, both halves of them folded together."""
     other = seed * _FACTOR

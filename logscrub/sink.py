@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 ROW_GROUP = 128 * 1024
 """Rows that are collected before a row group is written."""
+_FINISHERS = 2
+"""Files that are completed at the same time."""
 _MAX_HELD = 1024 * 1024
 """Rows held in memory over all dates of a source."""
 _DAY_MS = 86_400_000
@@ -104,16 +107,21 @@ class Sink:
         Raises:
             OutputError: The disk refuses; the batch must be discarded.
         """
-        staged = []
+        # sorting has an engine of its own for each file, with threads and memory of its own
+        with ThreadPoolExecutor(1 if self._sorts else _FINISHERS) as pool:
+            days = sorted(self._parts)
+            work = [
+                pool.submit(self._finish, day, self._parts[day], footer(self._parts[day].rows))
+                for day in days
+            ]
         try:
-            for day, part in sorted(self._parts.items()):
-                staged.append(self._finish(day, part, footer(part.rows)))
-                del self._parts[day]
+            staged = tuple(one.result() for one in work)
             if staged:
                 sync_folder(self._staging)
         except OSError as error:
             raise output_error(error, self._staging) from None
-        return tuple(staged)
+        self._parts = {}
+        return staged
 
     def discard(self) -> None:
         """Throw away what was written."""

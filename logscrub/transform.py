@@ -6,7 +6,7 @@ The table is *constructed* from what scrubbers return. A field that no line belo
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -173,7 +173,12 @@ TABLE = pa.schema([_dictionary(one) for one in COLUMNS])
 
 
 def _nulls(one: pa.Field, rows: int) -> pa.Array:
-    return pa.nulls(rows, _dictionary(one).type)
+    return _many_nulls(_dictionary(one).type, max(rows - 1, 0).bit_length())[:rows]
+
+
+@lru_cache(maxsize=16)
+def _many_nulls(kind: pa.DataType, power: int) -> pa.Array:
+    return pa.nulls(2**power, kind)
 
 
 def _instants(parsed: Parsed) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

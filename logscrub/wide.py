@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from logscrub.compiled import compiled
+from logscrub.compiled import inner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,7 +161,7 @@ mixed: Final = cast("Callable[[np.uint64, np.uint64], np.uint64]", _step(types.u
 """`mixed(one, other)`: both halves of their product, one on the other."""
 
 
-@compiled
+@inner
 def same(base: int, at: int, other: int, other_at: int, size: int) -> bool:
     """Whether the same bytes stand in two places."""
     while size > 0:
@@ -174,7 +174,7 @@ def same(base: int, at: int, other: int, other_at: int, size: int) -> bool:
     return True
 
 
-@compiled
+@inner
 def occurrences(base: int, at: int, end: int, wanted: int) -> int:
     """How often a byte stands between two places."""
     found = 0

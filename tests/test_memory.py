@@ -54,3 +54,19 @@ def test_a_known_value_is_not_asked_about_again(
     for values in (first, first + second, first):
         memory.recall("letter", lexicon, pa.array(values, pa.string()), noting)
     assert asked == first + second
+
+
+def size(values: pa.StringArray) -> pa.Array:
+    """A scrubber that says numbers, and null for what is empty."""
+    lengths = pc.utf8_length(values).cast(pa.uint8(), safe=False)
+    return pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.uint8()), lengths)
+
+
+@given(TEXTS)
+def test_answers_keep_their_type(values: list[str | None]) -> None:
+    """Numbers come back as numbers."""
+    array = pa.array(values, pa.string())
+    found = Memory().recall("size", object(), array, size)
+    answers = [*found.answers.to_pylist(), None]
+    assert [answers[place] for place in found.places.tolist()] == size(array).to_pylist()
+    assert not values or found.answers.type == pa.uint8()

@@ -5,17 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from logscrub.formats import parse
 from logscrub.formats.catalogue import resolve
 from logscrub.formats.lexicons import Lexicons
+from logscrub.profiles import read
 from logscrub.run import scrubbing
+from logscrub.run.warm import warming
 from logscrub.schema import NO_REJECTS, Block, Parsed, Raw, joined
+from logscrub.transform import Geo, Transform, compile_policy
 
 if TYPE_CHECKING:
-    import pytest
+    from logscrub.transform import Scrubbed
 
 LINE = '192.0.2.{} - - [22/Nov/2026:02:30:01 +0000] "GET /{} HTTP/1.1" 200 12 "-" "ua"\n'
 
@@ -49,3 +53,24 @@ def test_joined_blocks_keep_their_rows(blocks: list[tuple[bool, list[int]]]) -> 
     assert texts[Raw.PATH] == [f"/{n % 3}" for n in everything]
     assert (whole.rows, len(whole.rejects)) == (len(everything), len(blocks))
     assert whole.lines == sum(part.lines for part in parts)
+
+
+@pytest.mark.parametrize("name", ["security-12m", "detection-90d", "strict-30d"])
+def test_warming_scrubs_one_line_and_remembers_nothing(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the policy: what is loaded early is what the first block needs, and no row comes of it."""
+    transform, rows = compile_policy(read(name)[0], Geo()), []
+    scrub = Transform.apply
+
+    def noting(self: Transform, parsed: Parsed, *, keys: dict[int, None]) -> Scrubbed:
+        found = scrub(self, parsed, keys=keys)
+        rows.append(found.table.num_rows)
+        return found
+
+    monkeypatch.setattr(Transform, "apply", noting)
+    with warming(transform):
+        pass
+    assert rows == [1]
+    assert not transform.memory._learnt
+    assert not transform.lexicons._fields

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
-from logscrub.compiled import Bytes, Grid, Places, compiled
+from logscrub.compiled import Bytes, Grid, Places, compiled, inner
 from logscrub.schema import MAX_LINE
 from logscrub.wide import (
     WIDTH,
@@ -151,7 +151,7 @@ def _read_lines(
         stops += _INT
 
 
-@compiled
+@inner
 def _is_blank(base: int, start: int, end: int) -> bool:
     for at in range(start, end):
         if byte(base, at) != _SPACE and byte(base, at) != _TAB:
@@ -159,7 +159,7 @@ def _is_blank(base: int, start: int, end: int) -> bool:
     return True
 
 
-@compiled
+@inner
 def _read_line(
     base: int, start: int, end: int, escaped: bool, code: int, length: int, begins: int, stops: int, step: int,
     follows: bool,
@@ -180,9 +180,8 @@ def _read_line(
         literal = pc + 3 + _of(code, pc + 2)
         after, size = _behind(code, literal), _of(code, literal)
         if kind == TIME:
-            stop = (
-                _same_stamp(base, at, end, begins, stops) if follows and not flags & COUNTED else -1
-            )
+            known = follows and not flags & COUNTED
+            stop = _same_stamp(base, at, end, begins, stops) if known else -1
             if stop < 0:
                 stop = _stamp_end(base, at, end, code, pc)
             good = stop >= 0 and _stands(base, stop, end, code, literal)
@@ -200,9 +199,7 @@ def _read_line(
         if good:
             put_integer(begins, 0, at)
             put_integer(stops, 0, stop)
-            free = kind == FREE
-            if free:
-                free_literal, tries = literal, 0
+            free, free_literal, tries = kind == FREE, literal, 0
             at = stop + size
             pc = after
             begins += step
@@ -223,19 +220,19 @@ def _read_line(
     return FITS if at == end else STRUCTURE
 
 
-@compiled
+@inner
 def _of(code: int, pc: int) -> int:
     """One number of the program."""
     return number(code, 8 * pc)
 
 
-@compiled
+@inner
 def _behind(code: int, literal: int) -> int:
     """Where the program goes on behind a literal."""
     return literal + 1 + (_of(code, literal) + 7) // 8
 
 
-@compiled
+@inner
 def _rest(
     base: int, start: int, at: int, end: int, escaped: bool, code: int, literal: int, kind: int
 ) -> int:
@@ -248,7 +245,7 @@ def _rest(
     return stop if good and _holds(base, at, stop, kind) else -1
 
 
-@compiled
+@inner
 def _stands(base: int, at: int, end: int, code: int, literal: int) -> bool:
     """Whether a literal stands at a place and ends inside the line."""
     left = _of(code, literal)
@@ -265,7 +262,7 @@ def _stands(base: int, at: int, end: int, code: int, literal: int) -> bool:
     return True
 
 
-@compiled
+@inner
 def _find(
     base: int, start: int, at: int, end: int, escaped: bool, code: int, literal: int, token: bool
 ) -> int:
@@ -291,7 +288,7 @@ def _find(
     return -1
 
 
-@compiled
+@inner
 def _quote(base: int, start: int, at: int, end: int) -> int:
     """The first quote that no backslash escapes; -1 for none."""
     while at < end:
@@ -307,7 +304,7 @@ def _quote(base: int, start: int, at: int, end: int) -> int:
     return -1
 
 
-@compiled
+@inner
 def _is_escaped(base: int, start: int, at: int) -> bool:
     run = at
     while run > start and byte(base, run - 1) == _BACKSLASH:
@@ -315,7 +312,7 @@ def _is_escaped(base: int, start: int, at: int) -> bool:
     return (at - run) % 2 == 1
 
 
-@compiled
+@inner
 def _holds(base: int, at: int, end: int, kind: int) -> bool:
     """Whether a field holds what its kind may."""
     if kind == NUMBER:
@@ -325,12 +322,12 @@ def _holds(base: int, at: int, end: int, kind: int) -> bool:
     return True
 
 
-@compiled
+@inner
 def _is_digit(one: int) -> bool:
     return 0x30 <= one <= 0x39
 
 
-@compiled
+@inner
 def _is_number(base: int, at: int, end: int) -> bool:
     """As `scan.is_number`."""
     if end - at > LONGEST_NUMBER:
@@ -351,7 +348,7 @@ def _is_number(base: int, at: int, end: int) -> bool:
     return digit
 
 
-@compiled
+@inner
 def _stamp_end(base: int, at: int, end: int, code: int, pc: int) -> int:
     """Where a time stamp ends; -1 where the shape is another."""
     flags, size = _of(code, pc + 1), _of(code, pc + 2)
@@ -377,7 +374,7 @@ def _stamp_end(base: int, at: int, end: int, code: int, pc: int) -> int:
     return stop
 
 
-@compiled
+@inner
 def _same_stamp(base: int, at: int, end: int, begins: int, stops: int) -> int:
     """Where a time stamp ends that is the one of the line before; -1 where it is another."""
     known = integer(begins, -_INT)
@@ -385,7 +382,7 @@ def _same_stamp(base: int, at: int, end: int, begins: int, stops: int) -> int:
     return at + size if at + size <= end and same(base, at, base, known, size) else -1
 
 
-@compiled
+@inner
 def _offset_end(base: int, at: int, end: int) -> int:
     """Where `+hhmm`, `+hh:mm` or `Z` ends; -1 where none of them stands."""
     if at < end and byte(base, at) == ord("Z"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from logscrub.compiled import laid_out
+from logscrub.compiled import compiled, laid_out
 from logscrub.lexicon import Lexicon, grown
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class _Field:
                 for raw, texts in derive(self._raw.values(known)).items():
                     self._add(raw, texts.cast(pa.string()), known)
             return {
-                raw: (_column(of.take(rows), self._texts[raw]), self._texts[raw])
+                raw: (_column(of, rows, self._texts[raw]), self._texts[raw])
                 for raw, of in self._numbers.items()
             }
 
@@ -102,7 +102,17 @@ class Lexicons:
             raise
 
 
-def _column(numbers: Places, lexicon: Lexicon) -> pa.DictionaryArray:
-    null = numbers < 0
-    indices = pa.array(numbers, mask=null if null.any() else None)
+def _column(of: Places, rows: Places, lexicon: Lexicon) -> pa.DictionaryArray:
+    numbers = np.empty_like(rows)
+    nulls = _look_up(of, rows, numbers)
+    indices = pa.array(numbers, mask=numbers < 0 if nulls else None)
     return pa.DictionaryArray.from_arrays(indices, lexicon.values(kind=pa.string()), safe=False)
+
+
+@compiled
+def _look_up(of: Places, rows: Places, numbers: Places) -> int:
+    nulls = 0
+    for row in range(len(rows)):
+        numbers[row] = of[rows[row]]
+        nulls += numbers[row] < 0
+    return nulls

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from logscrub.compiled import Bytes, Ints, Mask, Places, Words, compiled
+from logscrub.compiled import Bytes, Ints, Mask, Places, Words, compiled, inner
 from logscrub.wide import address, byte, put, signed, word
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _read_all(
             )
 
 
-@compiled
+@inner
 def _few_digits(base: int, at: int, size: int) -> int:
     """The value of one to eight digits, all of them at once; -1 for anything else."""
     if size < 1 or size > 8:
@@ -150,7 +150,7 @@ def _few_digits(base: int, at: int, size: int) -> int:
     return signed((fours * np.uint64(10_000) + (fours >> np.uint64(32))) & np.uint64(0xFFFFFFFF))
 
 
-@compiled
+@inner
 def _read_one(base: int, begin: int, end: int, whole: int, micro: int) -> int:
     """What a field is; its whole part and millionths are written to their addresses."""
     put(whole, 0, 0)

@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from logscrub.compiled import Bytes, Grid, Mask, Places, compiled, laid_out
+from logscrub.compiled import Bytes, Grid, Mask, Places, compiled, inner, laid_out
 from logscrub.formats import unescape
 from logscrub.lexicon import distinct
 from logscrub.schema import Raw
+from logscrub.wide import address, byte, occurrences, signed, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +32,12 @@ _PROTOCOL_REACH: Final = 16
 """Bytes in which its last word must begin."""
 _MISSING: Final = len("- - -")
 _BLANK: Final = 0x20
+_ASKS: Final = ord("?")
+_HASH: Final = ord("#")
+_HTTP, _CONNECT, _PLAIN, _SECURE = (
+    np.uint64(int.from_bytes(text, "little"))
+    for text in (b"HTTP/", b"CONNECT", b"http://", b"https://")
+)
 _METHOD: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_")
 HTTP_09: Final = "HTTP/0.9"
 UNREADABLE: Final = ""
@@ -187,69 +194,66 @@ def _part(target: _Values, escape: Escape, raw: Raw) -> pa.Array:
 
 @compiled
 def _split_requests(data: Bytes, starts: Places, ends: Places, places: Grid, marks: Marks) -> None:
+    base = address(data)
     for row in range(len(starts)):
-        start, end = starts[row], ends[row]
+        start, end = signed(starts[row]), signed(ends[row])
         method_end = start
         for at in range(start, min(end, start + _METHOD_REACH)):
-            if data[at] == _BLANK:
+            if byte(base, at) == _BLANK:
                 method_end = at
                 break
         target_start = min(method_end + 1, end)
         target_end = end
         spoken = False
         for at in range(end - 1, max(target_start, end - _PROTOCOL_REACH) - 1, -1):
-            if data[at] == _BLANK:
-                spoken = _begins(data, at + 1, end, b"HTTP/")
+            if byte(base, at) == _BLANK:
+                spoken = _begins(base, at + 1, end, _HTTP, 5)
                 target_end = at if spoken else end
                 break
-        blank = False
-        for at in range(target_start, target_end):
-            blank |= data[at] == _BLANK
-        connect = method_end - start == 7 and _begins(data, start, end, b"CONNECT")
+        blank = occurrences(base, target_start, target_end, _BLANK) > 0
+        connect = method_end - start == 7 and _begins(base, start, end, _CONNECT, 7)
         places[0, row], places[1, row], places[2, row] = method_end, target_start, target_end
         marks[0, row], marks[1, row] = spoken, blank
-        marks[2, row] = _is_target(data, target_start, target_end)
+        marks[2, row] = _is_target(base, target_start, target_end)
         marks[3, row] = connect and target_end > target_start and not blank
 
 
 @compiled
 def _mark_targets(data: Bytes, starts: Places, ends: Places, is_target: Mask) -> None:
     for row in range(len(starts)):
-        is_target[row] = _is_target(data, starts[row], ends[row])
+        is_target[row] = _is_target(address(data), signed(starts[row]), signed(ends[row]))
 
 
-@compiled
-def _is_target(data: Bytes, start: int, end: int) -> bool:
+@inner
+def _is_target(base: int, start: int, end: int) -> bool:
     size = end - start
-    if size > 0 and data[start] == ord("/"):
+    first = byte(base, start)
+    if size > 0 and first == ord("/"):
         return True
-    if size == 1 and data[start] == ord("*"):
+    if size == 1 and first == ord("*"):
         return True
-    plain = size > 7 and _begins(data, start, end, b"http://")
-    return plain or (size > 8 and _begins(data, start, end, b"https://"))
+    plain = size > 7 and _begins(base, start, end, _PLAIN, 7)
+    return plain or (size > 8 and _begins(base, start, end, _SECURE, 8))
 
 
-@compiled
-def _begins(data: Bytes, at: int, end: int, text: bytes) -> bool:
-    if end - at < len(text):
-        return False
-    for i in range(len(text)):
-        if data[at + i] != text[i]:
-            return False
-    return True
+@inner
+def _begins(base: int, at: int, end: int, text: np.uint64, size: int) -> bool:
+    """Whether a text of up to eight bytes stands at a place and ends before another."""
+    return end - at >= size and (word(base, at) ^ text) << np.uint64(64 - 8 * size) == 0
 
 
 @compiled
 def _split_targets(data: Bytes, starts: Places, ends: Places, places: Grid) -> None:
     """Where each path ends, and where each query begins and ends."""
+    base = address(data)
     for row in range(len(starts)):
-        end = ends[row]
-        path_end = starts[row]
-        while path_end < end and data[path_end] != ord("?") and data[path_end] != ord("#"):
+        end = signed(ends[row])
+        path_end = signed(starts[row])
+        while path_end < end and byte(base, path_end) != _ASKS and byte(base, path_end) != _HASH:
             path_end += 1
         query_start = query_end = end
-        if path_end < end and data[path_end] == ord("?"):
+        if path_end < end and byte(base, path_end) == _ASKS:
             query_start = query_end = path_end + 1
-            while query_end < end and data[query_end] != ord("#"):
+            while query_end < end and byte(base, query_end) != _HASH:
                 query_end += 1
         places[0, row], places[1, row], places[2, row] = path_end, query_start, query_end

@@ -19,6 +19,7 @@ from logscrub.run.ingest import Summary, commit, with_ledger
 from logscrub.run.recognise import SALVAGED, ambiguous, candidates, refuse_salvaged
 from logscrub.run.scrubbing import Scrubbing, Tally
 from logscrub.run.staging import SAMPLE
+from logscrub.run.warm import warming
 from logscrub.schema import Block, Reason
 from logscrub.sink import Sink
 
@@ -101,7 +102,8 @@ def ingest_pipe(
     """
     pipe = _Pipe(out, ledger, job)
     try:
-        _read(pipe, _plain(pipe, chunks), flush, began, stop)
+        with warming(job.transform):
+            _read(pipe, _plain(pipe, chunks), flush, began, stop)
     except LogscrubError as error:
         return Summary([_outcome(pipe, "refused" if not pipe.committed else "read", error)])
     finally:
