@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from logscrub.compiled import Bytes, Places, Words, compiled, inner
 from logscrub.schema import PAD
-from logscrub.wide import address, mixed, same, signed, word
+from logscrub.wide import address, fetch, mixed, same, signed, word
 
 Array = TypeVar("Array", bound=np.ndarray[Any, Any])
 
@@ -22,6 +22,10 @@ _ONE: Final = np.uint64(1)
 _FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)
 _TAG: Final = np.uint64(0xFFFFFFFF_00000000)
 _NUMBER: Final = np.uint64(0x00000000_FFFFFFFF)
+_HALF: Final = np.uint64(32)
+_AHEAD: Final = 8
+_SOON: Final = 32
+"""Hashes that are kept until their row comes; more than twice `_AHEAD`."""
 
 
 class Lexicon:
@@ -55,7 +59,7 @@ class Lexicon:
         numbers = np.empty(len(starts), np.int32)
         self.count = _number(
             data, starts, ends, self._seed, self._slots, self._hashes, self._offsets,
-            self._bytes, self.count, numbers,
+            self._bytes, self.count, numbers, np.empty(_SOON, np.uint64),
         )  # fmt: skip
         return numbers
 
@@ -74,9 +78,10 @@ class Lexicon:
         used = int(self._offsets[self.count])
         if used + size + PAD > len(self._bytes):
             self._bytes = grown(self._bytes, used, 2 * (used + size) + PAD)
-        if 2 * needed > len(self._slots):
-            self._slots = np.zeros(1 << (2 * needed).bit_length(), np.uint64)
-            _place(self._hashes, self.count, self._slots)
+        # two numbers a slot, and at least a third of the slots free
+        if 3 * needed > len(self._slots):
+            self._slots = np.zeros(1 << (3 * needed).bit_length(), np.uint64)
+            _place(self._hashes, self._offsets, self.count, self._slots)
 
 
 def grown(old: Array, used: int, size: int) -> Array:
@@ -89,37 +94,59 @@ def grown(old: Array, used: int, size: int) -> Array:
 @compiled
 def _number(
     data: Bytes, starts: Places, ends: Places, seed: np.uint64, slots: Words, hashes: Words, offsets: Places,
-    stored: Bytes, count: int, numbers: Places,
+    stored: Bytes, count: int, numbers: Places, soon: Words,
 ) -> int:  # fmt: skip
-    base, kept = address(data), address(stored)
-    mask = np.uint64(len(slots) - 1)
-    for row in range(len(starts)):
+    base, table, kept = address(data), address(slots), address(stored)
+    mask = np.uint64(len(slots) // 2 - 1)
+    rows = len(starts)
+    for step in range(rows + 2 * _AHEAD):
+        # memory is slow to answer, so it is asked some rows before: for the slot, then for the value
+        if step < rows:
+            at = signed(starts[step])
+            value = _hash(base, at, max(signed(ends[step]) - at, 0), seed)
+            soon[step % _SOON] = value
+            fetch(table, signed(value & mask) * 16)
+        if step >= _AHEAD:
+            fetch(
+                kept,
+                signed(slots[((soon[(step - _AHEAD) % _SOON] & mask) << _ONE) + _ONE] & _NUMBER),
+            )
+        row = step - 2 * _AHEAD
+        if row < 0:
+            continue
         at = signed(starts[row])
         size = max(signed(ends[row]) - at, 0)
-        value = _hash(base, at, size, seed)
-        # a slot holds half of the hash and the number plus one, so that others are passed by unseen
-        tag = value & _TAG
+        value = soon[row % _SOON]
         slot = value & mask
+        tag = value & _TAG
         found = -1
-        while slots[slot] != 0:
-            if slots[slot] & _TAG == tag:
-                number = signed(slots[slot] & _NUMBER) - 1
-                other = signed(offsets[number])
-                if offsets[number + 1] - other == size and same(base, at, kept, other, size):
-                    found = number
-                    break
+        while slots[slot << _ONE] != 0:
+            where = slots[(slot << _ONE) + _ONE]
+            alike = slots[slot << _ONE] & _TAG == tag and signed(where >> _HALF) == size
+            if alike and same(base, at, kept, signed(where & _NUMBER), size):
+                found = signed(slots[slot << _ONE] & _NUMBER) - 1
+                break
             slot = (slot + _ONE) & mask
         if found < 0:
             found = count
             count += 1
-            slots[slot] = tag | np.uint64(count)
-            hashes[found] = value
             begin = offsets[found]
             offsets[found + 1] = begin + size
+            hashes[found] = value
+            _fill(slots, slot, value, found, begin, size)
             for i in range(size):
                 stored[begin + i] = data[at + i]
         numbers[row] = found
     return count
+
+
+@inner
+def _fill(
+    slots: Words, slot: np.uint64, value: np.uint64, number: int, begin: int, size: int
+) -> None:
+    """A slot holds half of the hash and the number plus one, and how long the value is and where it begins."""
+    slots[slot << _ONE] = value & _TAG | np.uint64(number + 1)
+    slots[(slot << _ONE) + _ONE] = np.uint64(size) << _HALF | np.uint64(begin)
 
 
 @inner
@@ -139,13 +166,14 @@ def _hash(base: int, at: int, size: int, seed: np.uint64) -> np.uint64:
 
 
 @compiled
-def _place(hashes: Words, count: int, slots: Words) -> None:
-    mask = np.uint64(len(slots) - 1)
+def _place(hashes: Words, offsets: Places, count: int, slots: Words) -> None:
+    mask = np.uint64(len(slots) // 2 - 1)
     for number in range(count):
         slot = hashes[number] & mask
-        while slots[slot] != 0:
+        while slots[slot << _ONE] != 0:
             slot = (slot + _ONE) & mask
-        slots[slot] = hashes[number] & _TAG | np.uint64(number + 1)
+        begin = signed(offsets[number])
+        _fill(slots, slot, hashes[number], number, begin, offsets[number + 1] - begin)
 
 
 def distinct(data: Bytes, starts: Places, ends: Places) -> tuple[Places, pa.Array]:

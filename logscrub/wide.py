@@ -75,6 +75,14 @@ def _put_integer(builder: Any, base: Any, at: Any, value: Any) -> Any:
     return value
 
 
+def _fetch(builder: Any, base: Any, at: Any) -> Any:
+    pointer = _BYTE.as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [pointer, _INT, _INT, _INT])
+    prefetch = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
+    builder.call(prefetch, [_pointer(builder, base, at, _BYTE), _INT(0), _INT(3), _INT(1)])
+    return at
+
+
 def _places(builder: Any, base: Any, at: Any, byte: Any) -> Any:
     zeros = ir.Constant(ir.VectorType(_INT, WIDTH), [0] * WIDTH)
     nothing = ir.Constant(_WIDE, ir.Undefined)
@@ -137,6 +145,9 @@ put: Final = cast("Callable[[int, int, int], int]", _step(types.int64, _put))
 
 put_integer: Final = cast("Callable[[int, int, int], int]", _step(types.int64, _put_integer))
 """`put_integer(base, at, value)`: write 32 bits."""
+
+fetch: Final = cast("Callable[[int, int], int]", _step(types.int64, _fetch))
+"""`fetch(base, at)`: have what stands there brought near, for a look that comes soon; wrong places do no harm."""
 
 places: Final = cast("Callable[[int, int, int], np.uint64]", _step(types.uint64, _places))
 """`places(base, at, byte)`: a mask of the 64 bytes that are a certain one."""
