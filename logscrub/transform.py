@@ -193,7 +193,7 @@ def _columns(
 ) -> dict[str, pa.Array]:
     policy, raw = transform.policy, parsed.columns
     columns = {
-        name: _through(transform, parsed, name, source, scrub)
+        name: through(transform, parsed, name, source, scrub)
         for name, (source, scrub) in _scrubbers(transform).items()
         if name in transform.kept and source in raw
     }
@@ -212,10 +212,19 @@ def _columns(
     return columns
 
 
-def _through(
-    transform: Transform, parsed: Parsed, name: str, source: Raw, scrub: Scrub
-) -> pa.Array:
-    """A raw text column with its values replaced by what a scrubber says of them."""
+def through(transform: Transform, parsed: Parsed, name: str, source: Raw, scrub: Scrub) -> pa.Array:
+    """A raw text column with its values replaced by what a scrubber says of them, each value asked about once.
+
+    Args:
+        transform: Its memory is used.
+        parsed: A block.
+        name: Of the scrubber, as the memory knows it.
+        source: The column.
+        scrub: Gives one answer for each distinct value.
+
+    Returns:
+        As many rows; of text a dictionary without a value that no row has.
+    """
     column = parsed.columns[source]
     # without a lexicon the values stand for themselves
     lexicon = parsed.lexicons.get(source, column)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import queue
 import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -19,15 +22,17 @@ from logscrub.formats.catalogue import named, resolve
 from logscrub.formats.choice import AUTO, choose_layout
 from logscrub.formats.layout import Role
 from logscrub.policy import Agent, Geo, Threats, override
+from logscrub.run.agents import agent_texts
 from logscrub.run.prepare import layout_from
 from logscrub.run.rebuild import lines
-from logscrub.run.scrubbing import Tally
+from logscrub.run.scrubbing import THREADS, Tally
 from logscrub.schema import Raw
 from logscrub.transform import Geo as Databases
-from logscrub.transform import compile_policy
+from logscrub.transform import compile_policy, through
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
     from datetime import datetime
     from pathlib import Path
 
@@ -47,6 +52,8 @@ DECIDE_LINES: Final = 100
 """Lines that are enough to judge the format at once."""
 TELL_EVERY: Final = 60.0
 """Seconds between two notes of what was dropped so far."""
+_MUCH: Final = MOST_AT_ONCE // 4
+"""Bytes that arrive together when more are waiting."""
 _DECIDE_BYTES: Final = 2**20
 _ANY: Final = "combined"
 
@@ -148,6 +155,7 @@ class _State:
     told: float = 0.0
     layout: Layout | None = None
     tally: Tally = field(default_factory=Tally)
+    under_way: deque[Future[tuple[Parsed, pa.Buffer]]] = field(default_factory=deque)
 
 
 def filter_lines(
@@ -177,19 +185,23 @@ def filter_lines(
         SourceError: They are compressed.
     """
     state = _State(work)
-    for portion in portions:
-        if portion:
-            state.splitter.push(portion)
-        if state.layout is None:
-            _decide(state, portion, chosen)
-        if state.splitter.has_line and (state.layout or not state.head):
-            _scrub(state, state.splitter.take(), write)
+    with ThreadPoolExecutor(THREADS) as pool:
+        for portion in portions:
+            if portion:
+                state.splitter.push(portion)
+            if state.layout is None:
+                _decide(state, portion, chosen)
+            if state.splitter.has_line and (state.layout or not state.head):
+                _begin(state, pool, state.splitter.take())
+            # as long as more is waiting, blocks are worked on side by side
+            _hand_out(state, write, THREADS if len(portion) >= _MUCH else 0)
             _tell(state, dropped)
-    if state.layout is None:
-        if stop():
-            state.head = state.head[: state.head.rfind(b"\n") + 1]
-        _decide(state, b"", chosen, final=True)
-    _scrub(state, state.splitter.take(final=not stop()), write)
+        if state.layout is None:
+            if stop():
+                state.head = state.head[: state.head.rfind(b"\n") + 1]
+            _decide(state, b"", chosen, final=True)
+        _begin(state, pool, state.splitter.take(final=not stop()))
+        _hand_out(state, write, 0)
     return state.tally
 
 
@@ -224,14 +236,20 @@ def _decide(
         chosen(choice)
 
 
-def _scrub(state: _State, block: Block | None, write: Callable[[pa.Buffer], None]) -> None:
+def _begin(state: _State, pool: ThreadPoolExecutor, block: Block | None) -> None:
     """Scrub a block; as long as no format is known there are only blank lines, which any format counts."""
-    if block is None:
-        return
-    parsed, text = scrub_block(block, state.layout or named(_ANY), state.work)
-    state.tally.add(parsed, None)
-    if text.size:
-        write(text)
+    if block is not None:
+        layout = state.layout or named(_ANY)
+        state.under_way.append(pool.submit(scrub_block, block, layout, state.work))
+
+
+def _hand_out(state: _State, write: Callable[[pa.Buffer], None], left: int) -> None:
+    """Write what is scrubbed, in its order, until so many blocks are left under way."""
+    while len(state.under_way) > left:
+        parsed, text = state.under_way.popleft().result()
+        state.tally.add(parsed, None)
+        if text.size:
+            write(text)
 
 
 def _tell(state: _State, dropped: Callable[[Tally], None]) -> None:
@@ -258,7 +276,7 @@ def scrub_block(block: Block, layout: Layout, work: Filtering) -> tuple[Parsed, 
     # Tokens depend on the day in UTC; all else is read and written in the server's own time.
     zone = work.zone or (None if work.keys else "UTC")
     found = split(block, layout)
-    parsed = parse(block, layout, wanted, zone=zone, found=found)
+    parsed = parse(block, layout, wanted, zone=zone, found=found, lexicons=transform.lexicons)
     if Raw.TIME not in parsed.columns:
         parsed = _at(parsed, work.clock())
     rule = policy.address
@@ -267,7 +285,14 @@ def scrub_block(block: Block, layout: Layout, work: Filtering) -> tuple[Parsed, 
         now=work.clock(),
     ) if work.keys else {}  # fmt: skip
     scrubbed = transform.apply(parsed, keys=keys)
-    return parsed, lines(_fitting(found, block.offset, parsed), parsed, scrubbed, layout, policy)
+    show = partial(agent_texts, keep=policy.agent)
+    agents = (
+        through(transform, parsed, "agent", Raw.AGENT, show)
+        if Raw.AGENT in parsed.columns
+        else None
+    )
+    fitting = _fitting(found, block.offset, parsed)
+    return parsed, lines(fitting, parsed, scrubbed, agents, layout=layout, policy=policy)
 
 
 def _at(parsed: Parsed, now: datetime) -> Parsed:

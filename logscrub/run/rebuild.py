@@ -15,8 +15,7 @@ import pyarrow.compute as pc
 
 from logscrub.formats.layout import Escape, Field, Kind, Layout, Role
 from logscrub.run import restamp
-from logscrub.run.agents import agent_texts
-from logscrub.schema import OTHER, Parsed, Raw
+from logscrub.schema import OTHER, Parsed, Raw, compact
 from logscrub.scrubbers import address, identifiers
 
 if TYPE_CHECKING:
@@ -31,21 +30,28 @@ _MINUS: Final = ord("-")
 
 
 def lines(
-    found: Split, parsed: Parsed, scrubbed: Scrubbed, layout: Layout, policy: Policy
+    found: Split,
+    parsed: Parsed,
+    scrubbed: Scrubbed,
+    agents: pa.DictionaryArray | None,
+    *,
+    layout: Layout,
+    policy: Policy,
 ) -> pa.Buffer:
     """Write the lines of a block again.
 
     Args:
         found: Where their fields stand; the lines of `parsed` and no others.
-        parsed: Their raw fields: user agents, which a line shows as one text, and whether requests could be read.
+        parsed: Their raw fields, of which is told whether requests could be read.
         scrubbed: Their scrubbed columns.
+        agents: What they show of user agents, see `agents.agent_texts`; None where the format has none.
         layout: Their format.
         policy: What the scrubbed columns were made by.
 
     Returns:
         One line for each row, in the order of the rows, each with its line end.
     """
-    work = _Work(found, parsed, scrubbed, layout, policy)
+    work = _Work(found, parsed, scrubbed, agents, layout=layout, policy=policy)
     if not found.rows:
         return pa.py_buffer(b"")
     pieces: list[pa.Array | pa.Scalar] = []
@@ -69,12 +75,13 @@ class _Work:
     """One block on its way back to lines."""
 
     def __init__(
-        self, found: Split, parsed: Parsed, scrubbed: Scrubbed, layout: Layout, policy: Policy
-    ) -> None:
+        self, found: Split, parsed: Parsed, scrubbed: Scrubbed, agents: pa.DictionaryArray | None, *,
+        layout: Layout, policy: Policy,
+    ) -> None:  # fmt: skip
         self._found = found
         self._raw = parsed.columns
+        self._agents = agents
         self._layout = layout
-        self._policy = policy
         self._scrubbed = {
             name: column.combine_chunks()
             for name, column in zip(
@@ -98,9 +105,8 @@ class _Work:
             return self._text(i, *self._request())
         if field.keeps in (Role.TARGET, Raw.PATH):
             return self._text(i, *self._target(with_query=field.keeps is Role.TARGET))
-        if field.keeps is Raw.AGENT and Raw.AGENT in self._raw:
-            column = self._raw[Raw.AGENT]
-            return self._text(i, column.indices, agent_texts(column.dictionary, self._policy.agent))
+        if field.keeps is Raw.AGENT and self._agents is not None:
+            return self._text(i, self._agents.indices, self._agents.dictionary)
         name = _COLUMNS.get(field.keeps) if isinstance(field.keeps, Raw) else None
         if name is None or self._scrubbed[name].null_count == self._found.rows:
             return None
@@ -141,7 +147,7 @@ class _Work:
 
     def _request(self) -> tuple[pa.Array, pa.Array]:
         """`METHOD target PROTOCOL` of each distinct request; null where it could not be read."""
-        told = self._raw[Raw.METHOD]
+        told = compact(self._raw[Raw.METHOD])
         readable = pc.and_(told.dictionary.is_valid(), pc.not_equal(told.dictionary, ""))
         readable = pa.DictionaryArray.from_arrays(told.indices, readable.cast(pa.string()))
         names = ("method", "path", "query", "protocol")
