@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import bz2
 import lzma
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import zstandard
+from zlib_ng import zlib_ng as _typed
 
 from logscrub.errors import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+zlib_ng: Any = _typed
+"""As `zlib`, at twice its speed; its types leave out `copy` and say that `error` is a value."""
 STEP = 2**20
 """Bytes that come out of a decompressor at most at a time."""
 SNIFF = 6
@@ -52,7 +54,7 @@ class _Member(Protocol):
 
 class _Gzip:
     def __init__(self) -> None:
-        self._inner = zlib.decompressobj(wbits=31)
+        self._inner = zlib_ng.decompressobj(wbits=31)
         self._broken = False
 
     @property
@@ -69,18 +71,18 @@ class _Gzip:
 
     def feed(self, data: bytes) -> bytes:
         if self._broken:
-            raise zlib.error
+            raise zlib_ng.error
         given = self._inner.unconsumed_tail + data
         before = self._inner.copy()
         try:
             return self._inner.decompress(given, STEP)
-        except zlib.error:
+        except zlib_ng.error:
             # zlib loses what it made in a call that fails
             self._broken = True
             return _before_damage(before, given)
 
 
-def _before_damage(inner: zlib._Decompress, data: bytes) -> bytes:
+def _before_damage(inner: Any, data: bytes) -> bytes:
     """What comes out before the damage, byte by byte at its edge."""
     made = bytearray()
     for size in (4096, 256, 16, 1):
@@ -88,7 +90,7 @@ def _before_damage(inner: zlib._Decompress, data: bytes) -> bytes:
             saved = inner.copy()
             try:
                 out = inner.decompress(data, size)
-            except zlib.error:
+            except zlib_ng.error:
                 inner = saved
                 break
             data = inner.unconsumed_tail
@@ -99,7 +101,7 @@ def _before_damage(inner: zlib._Decompress, data: bytes) -> bytes:
     try:
         for place in range(len(data)):
             made += inner.decompress(data[place : place + 1])
-    except zlib.error:
+    except zlib_ng.error:
         pass
     return bytes(made)
 
@@ -197,7 +199,7 @@ def decompress(kind: str, chunks: Iterable[bytes], progress: Progress) -> Iterat
             progress.given += len(data)
             _refuse_bomb(progress)
             yield data
-    except (zlib.error, OSError, EOFError, lzma.LZMAError, ValueError, zstandard.ZstdError):
+    except (zlib_ng.error, OSError, EOFError, lzma.LZMAError, ValueError, zstandard.ZstdError):
         raise SourceError(
             f"the {kind} data is damaged after {progress.verified} verified bytes of text",
             hint="it is tried again next time; --salvage takes the lines that can still be read",
