@@ -5,7 +5,7 @@ from __future__ import annotations
 import bz2
 import lzma
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import zstandard
 from zlib_ng import zlib_ng as _typed
