@@ -9,7 +9,7 @@ import numpy as np
 from logscrub.schema import NO_REJECTS, REASONS, Block, Reason, Rejects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 BLOCK_SIZE = 6 * 2**20
 """Bytes a block aims at: large enough to vectorise, small enough to bound memory by."""
@@ -89,6 +89,7 @@ class Splitter:
             if not final:
                 return None
             self._end_skip(self._start)
+        whole: Sequence[bytes | memoryview]
         whole, rest = (self._parts, []) if final else _cut(self._parts)
         if not whole and not self._overlong:
             return None
@@ -112,12 +113,15 @@ class Splitter:
         return Rejects(pairs[:, 0], pairs[:, 1], np.full(len(pairs), _TOO_LONG, np.uint8))
 
 
-def _cut(parts: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+def _cut(parts: list[bytes]) -> tuple[Sequence[bytes | memoryview], list[bytes]]:
     """The portions up to and behind the last line end; cut before they are joined, to copy once."""
     for i in range(len(parts) - 1, -1, -1):
         if cut := parts[i].rfind(b"\n") + 1:
             behind = parts[i][cut:]
-            return [*parts[:i], parts[i][:cut]], [*([behind] if behind else []), *parts[i + 1 :]]
+            return [*parts[:i], memoryview(parts[i])[:cut]], [
+                *([behind] if behind else []),
+                *parts[i + 1 :],
+            ]
     return [], parts
 
 

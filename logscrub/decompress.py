@@ -59,11 +59,11 @@ class _Gzip:
 
     @property
     def eof(self) -> bool:
-        return self._inner.eof
+        return bool(self._inner.eof)
 
     @property
     def unused_data(self) -> bytes:
-        return self._inner.unused_data
+        return bytes(self._inner.unused_data)
 
     @property
     def hungry(self) -> bool:
@@ -75,14 +75,14 @@ class _Gzip:
         given = self._inner.unconsumed_tail + data
         before = self._inner.copy()
         try:
-            return self._inner.decompress(given, STEP)
+            return bytes(self._inner.decompress(given, STEP))
         except zlib_ng.error:
             # zlib loses what it made in a call that fails
             self._broken = True
             return _before_damage(before, given)
 
 
-def _before_damage(inner: Any, data: bytes) -> bytes:
+def _before_damage(inner: Any, data: bytes) -> bytes:  # noqa: ANN401 — see `zlib_ng`
     """What comes out before the damage, byte by byte at its edge."""
     made = bytearray()
     for size in (4096, 256, 16, 1):

@@ -157,7 +157,7 @@ class Block:
     overlong: Rejects = NO_REJECTS
 
     @classmethod
-    def of(cls, *data: bytes, offset: int, overlong: Rejects = NO_REJECTS) -> Block:
+    def of(cls, *data: bytes | memoryview, offset: int, overlong: Rejects = NO_REJECTS) -> Block:
         """A block of these portions, one after the other."""
         return cls(b"".join([*data, bytes(PAD)]), offset, overlong)
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from logscrub.schema import Block, Parsed
     from logscrub.transform import Transform
 
-MOST_AT_ONCE: Final = 4 * 2**20
+MOST_AT_ONCE: Final = 12 * 2**20
 """Bytes that are worked on together when more wait."""
 DECIDE_AFTER: Final = 1.0
 """Seconds after the first byte at which the format is judged on what there is."""
