@@ -21,8 +21,8 @@ lint: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/dev
-	$(BIN)/python -m benchmarks ingest
+bench: .venv/bench
+	$(BIN)/python -m benchmarks suite $(BENCH_ARGS)
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "logscrub needs Python 3.11 or newer")'
@@ -35,6 +35,10 @@ bench: .venv/dev
 
 .venv/dev: .venv/runtime requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@
+
+.venv/bench: .venv/dev requirements-bench.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	touch $@
 
 clean:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import ingest
+from benchmarks import ingest, suite
 
-CASES = {"ingest": ingest.main}
+CASES = {"ingest": ingest.main, "suite": suite.main}
 
 
 def main() -> int:

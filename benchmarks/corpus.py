@@ -45,7 +45,7 @@ class Corpus:
         digest: BLAKE3 of the bytes, hexadecimal.
         size: Bytes.
         lines: Lines, all of them ended.
-        broken: Lines among them that do not have the fields of the combined format.
+        broken: Lines among them that break off.
     """
 
     digest: str
@@ -55,9 +55,15 @@ class Corpus:
 
 
 def write(
-    path: str | Path, *, size_bytes: int, end: date, profile: str = "typical", seed: int = SEED
+    path: str | Path,
+    *,
+    size_bytes: int,
+    end: date,
+    profile: str = "typical",
+    seed: int = SEED,
+    days: int = DAYS,
 ) -> Corpus:
-    """Write a log in the combined format: as many whole lines as fit, in time order.
+    """Write a log: as many whole lines as fit, in time order.
 
     Args:
         path: The file; replaced when it exists.
@@ -65,8 +71,9 @@ def write(
         end: The last day it covers, UTC.
         profile: A name of `traffic.PROFILES`.
         seed: Another seed gives another log of the same kind.
+        days: How many it covers.
     """
-    kind, first = traffic.PROFILES[profile], end - timedelta(days=DAYS - 1)
+    kind, first = traffic.PROFILES[profile], end - timedelta(days=days - 1)
     lines = min(_CHUNK, max(4_096, size_bytes // 240))
     probe = traffic.chunk(kind, 0, np.zeros(lines, np.int64), seed=seed, first=first)
     # A little more than fits, so that the last line falls into the last minutes of the last day.
@@ -74,7 +81,7 @@ def write(
     hasher, left, count, number = blake3.blake3(), size_bytes, 0, 0
     with Path(path).open("wb") as file:
         while left > 0:
-            at = _seconds(np.arange(number * lines, (number + 1) * lines), total)
+            at = _seconds(np.arange(number * lines, (number + 1) * lines), total, days)
             data = _cut(traffic.chunk(kind, number, at, seed=seed, first=first), left)
             ended = int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n")))
             hasher.update(data)
@@ -85,8 +92,8 @@ def write(
                 number + 1,
             )
         size = file.tell()
-    half = traffic.BROKEN_EVERY // 2
-    return Corpus(hasher.hexdigest(), size, count, (count + half - 1) // traffic.BROKEN_EVERY)
+    half = kind.broken_every // 2
+    return Corpus(hasher.hexdigest(), size, count, (count + half - 1) // kind.broken_every)
 
 
 def _cut(data: memoryview, size: int) -> bytes:
@@ -95,13 +102,13 @@ def _cut(data: memoryview, size: int) -> bytes:
     return whole[: whole.rfind(b"\n") + 1]
 
 
-def _seconds(places: traffic.Ints, total: int) -> traffic.Ints:
+def _seconds(places: traffic.Ints, total: int, days: int) -> traffic.Ints:
     """The second, from the start of the log, in which each line was written."""
-    passed = np.concatenate([[0], np.cumsum(np.array(_HOURS * DAYS, np.int64))])
+    passed = np.concatenate([[0], np.cumsum(np.array(_HOURS * days, np.int64))])
     share = np.minimum(places / total, 1.0) * float(passed[-1])
-    hour = np.minimum(np.searchsorted(passed, share, side="right") - 1, 24 * DAYS - 1)
+    hour = np.minimum(np.searchsorted(passed, share, side="right") - 1, 24 * days - 1)
     within = ((share - passed[hour]) / np.diff(passed)[hour] * 3_600).astype(np.int64)
-    at: traffic.Ints = np.minimum(hour * 3_600 + within, DAYS * 86_400 - 1)
+    at: traffic.Ints = np.minimum(hour * 3_600 + within, days * 86_400 - 1)
     return at
 
 

