@@ -14,9 +14,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from logscrub.compiled import laid_out
 from logscrub.errors import PolicyError
 from logscrub.keys import Key
 from logscrub.scrubbers import address
+from logscrub.scrubbers import address_forms as forms
+from logscrub.scrubbers import address_plain as plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -372,3 +375,39 @@ def test_anonip(cases: Path) -> None:
         assert full(expected) == [found], case["source"]
         checked += 1
     assert checked > 20
+
+
+ODD = st.text(alphabet="0123456789abcdefABCDEFg:.% ", max_size=42)
+GROUPED = st.lists(
+    st.sampled_from(["", "0", "1", "00", "db8", "ffff", "FFFF", "12345", "g", "1.2.3.4"]),
+    max_size=10,
+)
+
+
+@settings(max_examples=500)
+@given(st.lists(st.one_of(ODD, GROUPED.map(":".join), GROUPED.map(".".join)), max_size=6))
+def test_the_loop_reads_what_the_forms_read(values: list[str]) -> None:
+    """Whatever the loop reads by itself, the exact reader reads too, and to the same bits."""
+    data, starts, ends = laid_out(pa.array(values, pa.string()))
+    versions = np.empty(len(values), np.uint8)
+    high, low = np.empty(len(values), np.uint64), np.empty(len(values), np.uint64)
+    plain.read(data, starts, ends, versions, high, low)
+    for row, value in enumerate(values):
+        exact = forms.packed(value.encode())
+        if versions[row] == 4:
+            assert exact == bytes(10) + b"\xff\xff" + int(low[row]).to_bytes(4)
+        elif versions[row] == 6:
+            assert exact == int(high[row]).to_bytes(8) + int(low[row]).to_bytes(8)
+        else:
+            assert (high[row], low[row]) == (0, 0)
+
+
+@given(st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)))
+def test_the_loop_reads_what_logs_hold(one: IPv4Address | IPv6Address) -> None:
+    """Every address in the form in which servers write it, without help."""
+    data, starts, ends = laid_out(pa.array([str(one)]))
+    versions, bits = np.empty(1, np.uint8), np.empty((2, 1), np.uint64)
+    plain.read(data, starts, ends, versions, bits[0], bits[1])
+    mapped = isinstance(one, IPv6Address) and "." in str(one)
+    assert versions[0] == (0 if mapped else one.version)
+    assert mapped or int(bits[0, 0]) << 64 | int(bits[1, 0]) == int(one)

@@ -41,8 +41,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from logscrub import keys
+from logscrub.compiled import laid_out
 from logscrub.errors import PolicyError
 from logscrub.scrubbers import address_forms as forms
+from logscrub.scrubbers import address_plain as plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,9 +52,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from logscrub.keys import Key
-
-_CHUNK = 65_536
-"""Values handled at once: the working arrays stay in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ class Addresses:
 def parse(values: pa.StringArray) -> Addresses:
     """Read addresses in all the forms that servers and proxies log them.
 
-    Call it with distinct values: plain IPv4 is read by array arithmetic, the rest one by one.
+    Call it with distinct values: the usual forms are read by a compiled loop, the rest one by one.
 
     The table at the top of this module has the forms and their outcomes.
 
@@ -88,76 +87,23 @@ def parse(values: pa.StringArray) -> Addresses:
         One entry per value; version 0 where there is no address.
     """
     values = values.cast(pa.string())
+    data, starts, ends = laid_out(values)
     count = len(values)
-    version_ = np.zeros(count, np.uint8)
-    high = np.zeros(count, np.uint64)
-    low = np.zeros(count, np.uint64)
-    valid = values.is_valid().to_numpy(zero_copy_only=False)
-    for start, offsets, data in _chunks(values):
-        stop = start + len(offsets) - 1
-        found, low[start:stop] = _plain(offsets, data)
-        found &= valid[start:stop]
-        version_[start:stop] = np.where(found, 4, 0)
-        rest = np.flatnonzero(~found & valid[start:stop] & (np.diff(offsets) > 0))
-        texts = (data[offsets[i] : offsets[i + 1]].tobytes() for i in rest.tolist())
-        read = [
-            (i, packed)
-            for i, text in zip(rest.tolist(), texts, strict=True)
-            if (packed := forms.packed(text))
-        ]
-        rows = np.array([i for i, _ in read], np.int64) + start
-        words = np.frombuffer(b"".join([packed for _, packed in read]), ">u8").astype(np.uint64)
-        version_[rows], high[rows], low[rows] = forms.carried(words[0::2], words[1::2])
-    low[version_ == 0] = 0
+    version_ = np.empty(count, np.uint8)
+    high, low = np.empty(count, np.uint64), np.empty(count, np.uint64)
+    plain.read(data, starts, ends, version_, high, low)
+    other = np.flatnonzero((version_ == 0) & (ends > starts)).tolist()
+    read = [
+        (row, packed)
+        for row in other
+        if (packed := forms.packed(data[starts[row] : ends[row]].tobytes()))
+    ]
+    rows = np.array([row for row, _ in read], np.int64)
+    words = np.frombuffer(b"".join([packed for _, packed in read]), ">u8").astype(np.uint64)
+    version_[rows], high[rows], low[rows] = 6, words[0::2], words[1::2]
+    six = np.flatnonzero(version_ == 6)
+    version_[six], high[six], low[six] = forms.carried(high[six], low[six])
     return Addresses(version_, high, low)
-
-
-def _chunks(values: pa.StringArray) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.uint8]]]:
-    """Cut an array into runs: first row, offsets into the bytes (one more than rows), the bytes."""
-    if not len(values):
-        return
-    _, ends, text = values.buffers()
-    offsets = np.frombuffer(ends, np.int32)[values.offset : values.offset + len(values) + 1]
-    data = np.frombuffer(text, np.uint8) if text else np.zeros(0, np.uint8)
-    for start in range(0, len(values), _CHUNK):
-        part = offsets[start : start + _CHUNK + 1].astype(np.int64)
-        yield start, part - part[0], data[part[0] : part[-1]]
-
-
-def _plain(
-    offsets: NDArray[np.int64], data: NDArray[np.uint8]
-) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
-    """Read `a.b.c.d` and nothing else: which rows are that, and their 32 bits."""
-    dots = np.flatnonzero(data == ord("."))
-    first = np.searchsorted(dots, offsets)
-    lengths = np.diff(offsets)
-    rows = np.flatnonzero((np.diff(first) == 3) & (lengths >= 7) & (lengths <= 15))
-    good = np.ones(len(rows), np.bool_)
-    bits = np.zeros(len(rows), np.uint32)
-    begin = offsets[rows]
-    for octet in range(4):
-        end = dots[first[rows] + octet] if octet < 3 else offsets[rows + 1]
-        width = end - begin
-        ones, tens, hundreds = (_digit(data, end - 1 - at, width > at) for at in range(3))
-        value = hundreds * np.uint32(100) + tens * np.uint32(10) + ones
-        good &= (width >= 1) & (width <= 3) & (ones <= 9) & (tens <= 9) & (hundreds <= 9)
-        # More digits than the value needs are leading zeros, which some readers take as octal.
-        good &= (value <= 255) & (width == 1 + (value > 9) + (value > 99))
-        bits = (bits << np.uint32(8)) | (value & np.uint32(255))
-        begin = end + 1
-    found = np.zeros(len(lengths), np.bool_)
-    found[rows] = good
-    numbers = np.zeros(len(lengths), np.uint64)
-    numbers[rows] = bits
-    return found, numbers
-
-
-def _digit(
-    data: NDArray[np.uint8], at: NDArray[np.int64], there: NDArray[np.bool_]
-) -> NDArray[np.uint32]:
-    """The value of a digit: 0 where there is none, over 9 where there is something else."""
-    digits = data.take(at, mode="clip") - np.uint8(ord("0"))
-    return np.where(there, digits, np.uint8(0)).astype(np.uint32)
 
 
 def version(addresses: Addresses) -> pa.UInt8Array:
