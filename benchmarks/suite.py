@@ -15,6 +15,7 @@ import tempfile
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from shutil import which
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
@@ -216,6 +217,30 @@ def ratios(found: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
     return out
 
 
+def scaling(work: Path, size: int, *, runs: int) -> dict[str, dict[float, float]]:
+    """MB/s of `ingest` against the size of the log, and against the cores it may use."""
+    found: dict[str, dict[float, float]] = {"size": {}, "cores": {}}
+    for part in (10, 3, 1):
+        of = inputs.make("typical", work, size // part)
+        found["size"][round(of.corpus.size / 1e6)] = _speed(of, work, runs=runs)
+    if which("taskset"):
+        for cores in range(1, (os.cpu_count() or 1) + 1):
+            pinned = ("taskset", "-c", f"0-{cores - 1}")
+            found["cores"][cores] = _speed(of, work, pinned, runs=runs)
+    return found
+
+
+def _speed(of: Input, work: Path, before: Sequence[str] = (), *, runs: int) -> float:
+    speeds = []
+    for _ in range(runs):
+        with tempfile.TemporaryDirectory(dir=work) as name:
+            ran = measure.run(
+                [*before, *_LOGSCRUB, "ingest", str(of.path), "--out", f"{name}/out", "--quiet"]
+            )
+            speeds.append(of.corpus.size / 1e6 / ran.wall)
+    return median(speeds)
+
+
 def markdown(result: Mapping[str, Any]) -> str:
     """The figures as a reader wants them."""
     rows = [
@@ -276,6 +301,7 @@ def main(argv: Sequence[str]) -> int:
             for one in entered
         }
         found = figures(entered, of, rounds(entered, of, work, runs=options.runs))
+        scales = {} if options.only else scaling(work, options.size, runs=options.runs)
     result = {
         "runs": options.runs,
         "cores": len(os.sched_getaffinity(0))
@@ -288,6 +314,7 @@ def main(argv: Sequence[str]) -> int:
         "absent": absent,
         "help_seconds": measure.start_up([*_LOGSCRUB, "--help"], runs=options.runs),
         "goals": ratios(found),
+        "mb_per_second_by": scales,
         "contestants": found,
     }
     options.results.mkdir(parents=True, exist_ok=True)
@@ -296,5 +323,8 @@ def main(argv: Sequence[str]) -> int:
     )
     (options.results / "suite.md").write_text(markdown(result), encoding="utf-8")
     plot.bars(found, options.results / "suite.svg")
+    for across, points in scales.items():
+        label = {"size": "MB of log", "cores": "cores"}[across]
+        plot.lines({"ingest": points}, options.results / f"by-{across}.svg", across=label)
     print(markdown(result))
     return 0

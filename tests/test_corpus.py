@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 import sys
 from argparse import ArgumentTypeError
@@ -13,9 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks import floor, ingest, measure, peers
+from benchmarks import floor, ingest, inputs, measure, peers, stages, suite
 from benchmarks.corpus import DAYS, Corpus, size_of, statistics, write
 from benchmarks.traffic import PROFILES
+from logscrub.formats import split
+from logscrub.formats.catalogue import resolve
+from logscrub.schema import Block
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -183,3 +188,70 @@ def test_measure() -> None:
 def test_ratio() -> None:
     """Ratios are taken run by run: a slow moment that meets both sides leaves them as they are."""
     assert measure.ratio([1.0, 10.0, 1.0], [3.0, 30.0, 3.0]) == 3.0
+
+
+@pytest.mark.parametrize("name", sorted(PROFILES))
+def test_profiles_are_in_their_format(name: str, tmp_path: Path) -> None:
+    """Every line of every profile has the fields of its format, but for those that break off."""
+    log = write(tmp_path / "log", size_bytes=2_000_000, end=END, profile=name)
+    found = split(
+        Block.of((tmp_path / "log").read_bytes(), offset=0), resolve(PROFILES[name].shape.format)
+    )
+    assert (found.rows, len(found.rejects)) == (log.lines - log.broken, log.broken)
+
+
+def test_profiles_differ_as_they_say(tmp_path: Path) -> None:
+    """A botnet has an address for every second line, an attack lines of a kilobyte, a tenth of them broken."""
+    botnet = tmp_path / "botnet"
+    write(botnet, size_bytes=4_000_000, end=END, profile="botnet")
+    found = statistics(botnet)
+    assert found["distinct addresses"] == pytest.approx(50, abs=3)
+    assert found["IPv6"] > 60
+    attack = write(tmp_path / "attack", size_bytes=4_000_000, end=END, profile="attack")
+    assert attack.size / attack.lines > 700
+    assert attack.broken / attack.lines == pytest.approx(0.1, abs=0.001)
+
+
+def test_inputs(tmp_path: Path) -> None:
+    """Compressed inputs hold as many lines as they say."""
+    for name, files in (("gz", 1), ("archive", inputs.ARCHIVED_DAYS)):
+        made = inputs.make(name, tmp_path, 1_200_000)
+        paths = sorted(made.path.iterdir()) if made.path.is_dir() else [made.path]
+        texts = [gzip.decompress(path.read_bytes()) for path in paths]
+        assert len(texts) == files
+        assert sum(text.count(b"\n") for text in texts) == made.corpus.lines
+        assert sum(map(len, texts)) == made.corpus.size
+
+
+def test_peers(tmp_path: Path, log: Path, corpus: Corpus) -> None:
+    """Those that need nothing but what the tests need find the well-formed lines."""
+    kept = corpus.lines - corpus.broken
+    assert peers.polars_groups(log, tmp_path) == kept
+    assert kept <= peers.duckdb_csv(log, tmp_path) <= corpus.lines
+
+
+def test_suite(tmp_path: Path) -> None:
+    """A small run of some contestants: answers checked, ratios of what ran, results without the names of folders."""
+    results = tmp_path / "results"
+    suite.main(
+        ["--size", "3MB", "--runs", "1", "--only", "typical", "--only", "gz", "--only", "read_csv",
+         "--work", str(tmp_path), "--results", str(results)]
+    )  # fmt: skip
+    text, document = (results / "suite.md").read_text(), (results / "suite.json").read_text()
+    assert {one["what"] for one in json.loads(document)["goals"]} == {
+        "`ingest`, against the floor",
+        "against DuckDB `read_csv`",
+        "`gz` against `typical`",
+    }
+    assert "| ingest gz | 3 |" in text
+    assert str(tmp_path) not in text + document
+
+
+def test_stages(tmp_path: Path, log: Path) -> None:
+    """The shares of the stages add up, and everything is put back."""
+    before = [getattr(of, name) for _, of, name in stages.STAGES]
+    table = stages.table(log, tmp_path, "typical", policy="security-12m")
+    assert [getattr(of, name) for _, of, name in stages.STAGES] == before
+    shares = [int(share) for share in re.findall(r"\| (-?\d+) % \|", table)]
+    assert 90 <= sum(shares) <= 110
+    assert {stage for stage, _, _ in stages.STAGES} <= set(re.findall(r"(?m)^\| ([^|]+) \|", table))
