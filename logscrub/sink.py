@@ -120,7 +120,7 @@ class Sink:
                 sync_folder(self._staging)
         except OSError as error:
             raise output_error(error, self._staging) from None
-        self._parts = {}
+        self._parts, self._held = {}, 0
         return staged
 
     def discard(self) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from logscrub import lexicon
 from logscrub.compiled import laid_out
-from logscrub.formats.lexicons import Lexicons
+from logscrub.formats.lexicons import Lexicons, _Field
 from logscrub.lexicon import Lexicon, distinct
 from logscrub.schema import Raw
 
@@ -144,6 +144,21 @@ def test_a_failure_spoils_nothing() -> None:
         found.texts("key", *places([b"c"]), failing)
     column, _ = found.texts("key", *places([b"d", b"c", b"a"]), upper)[Raw.PATH]
     assert column.cast(pa.string()).to_pylist() == ["D", "C", "A"]
+
+
+def test_a_thread_that_waited_for_one_that_failed_gets_its_own_texts() -> None:
+    """It has the field that the other one leaves behind: what has no text yet is given one."""
+    field = _Field()
+
+    def failing(_: pa.Array) -> Mapping[Raw, pa.Array]:
+        raise MemoryError
+
+    field.columns(*places([b"a"]), upper)
+    with pytest.raises(MemoryError):
+        field.columns(*places([b"x%d" % n for n in range(50)]), failing)
+    for texts in (["x40", "a", "x41"], ["new", "x7"]):
+        column, _ = field.columns(*places([one.encode() for one in texts]), upper)[Raw.PATH]
+        assert column.cast(pa.string()).to_pylist() == [one.upper() for one in texts]
 
 
 def test_fields_have_lexicons_of_their_own() -> None:

@@ -32,6 +32,7 @@ class _Field:
         self._raw = Lexicon()
         self._texts: dict[Raw, Lexicon] = {}
         self._numbers: dict[Raw, Places] = {}
+        self._derived = 0
         self._adding = threading.Lock()
 
     @property
@@ -42,11 +43,13 @@ class _Field:
     def columns(self, data: Bytes, starts: Places, ends: Places, derive: Derive) -> Columns:
         """As `Lexicons.texts`."""
         with self._adding:
-            known = self._raw.count
             rows = self._raw.number(data, starts, ends)
-            if self._raw.count > known or not self._numbers:
+            # counted only once all have their texts: another thread may come after one that failed
+            known, count = self._derived, self._raw.count
+            if count > known or not self._numbers:
                 for raw, texts in derive(self._raw.values(known)).items():
                     self._add(raw, texts.cast(pa.string()), known)
+                self._derived = count
             return {
                 raw: (_column(of, rows, self._texts[raw]), self._texts[raw])
                 for raw, of in self._numbers.items()
