@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -230,13 +227,7 @@ def main(argv: Sequence[str]) -> int:
         "input": options.input,
         "policy": options.policy,
         "runs": options.runs,
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
-        "versions": {
-            "python": platform.python_version(),
-            **{one: version(one) for one in _LIBRARIES},
-        },
+        **measure.machine(_LIBRARIES),
         "start_up_seconds": measure.start_up([*_LOGSCRUB, "--version"], runs=options.runs),
         **summary(runs_of, found, corpus),
     }

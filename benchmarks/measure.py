@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -138,3 +140,15 @@ def start_up(command: Sequence[str], *, runs: int) -> float:
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """Median of how many times faster we were, run by run: `theirs / ours`, in seconds each."""
     return median(other / own for own, other in zip(ours, theirs, strict=True))
+
+
+def machine(libraries: Sequence[str]) -> dict[str, Any]:
+    """What figures depend on, without a name of the machine: cores, and the versions of Python and libraries."""
+    bound = hasattr(os, "sched_getaffinity")
+    return {
+        "cores": len(os.sched_getaffinity(0)) if bound else os.cpu_count(),
+        "versions": {
+            "python": platform.python_version(),
+            **{one: version(one) for one in libraries},
+        },
+    }

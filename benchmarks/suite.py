@@ -9,11 +9,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 import tempfile
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from shutil import which
 from statistics import median
@@ -38,7 +36,7 @@ class Contestant:
 
     Args:
         name: In tables and goals.
-        input: Name of an input of `inputs.INPUTS`.
+        input: What `inputs.make` makes by this name.
         peer: A name of `peers.PEERS`; empty for logscrub.
         command: Of logscrub.
         options: Of that command.
@@ -308,13 +306,7 @@ def main(argv: Sequence[str]) -> int:
         scales = {} if options.only else scaling(work, options.size, runs=options.runs)
     result = {
         "runs": options.runs,
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
-        "versions": {
-            "python": platform.python_version(),
-            **{one: version(one) for one in _LIBRARIES},
-        },
+        **measure.machine(_LIBRARIES),
         "absent": absent,
         "help_seconds": measure.start_up([*_LOGSCRUB, "--help"], runs=options.runs),
         "goals": ratios(found),

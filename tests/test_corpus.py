@@ -247,6 +247,14 @@ def test_suite(tmp_path: Path) -> None:
     assert str(tmp_path) not in text + document
 
 
+def test_profile_is_an_option_of_ingest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`ingest --profile` prints the table, and runs no contestant."""
+    assert ingest.main(["--profile", "--size", "2MB", "--work", str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    assert "| Parquet |" in said.out
+    assert "to warm up" not in said.err
+
+
 def test_stages(tmp_path: Path, log: Path) -> None:
     """The shares of the stages add up, and everything is put back."""
     before = [getattr(of, name) for _, of, name in stages.STAGES]

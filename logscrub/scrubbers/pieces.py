@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -20,7 +21,8 @@ _REACH: Final = len("@1.5x")
 _BIT: Final = np.uint64(1)
 
 
-class Segments(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Segments:
     """Paths, cut up.
 
     Args:
@@ -30,7 +32,7 @@ class Segments(NamedTuple):
         deep: Whether something was left out at the end of each path.
     """
 
-    words: pl.Series
+    words: pl.Series = field(repr=False)
     codes: Places
     offsets: Places
     deep: pl.Series

@@ -79,7 +79,8 @@ def _reduced(raw: pl.Series) -> pl.Series:
 
 def _template(paths: pl.Series) -> pl.Series:
     """Scrub paths segment by segment, each distinct segment once."""
-    words, codes, offsets, deep = segments(paths, most=MAX_SEGMENTS)
+    cut = segments(paths, most=MAX_SEGMENTS)
+    words, codes, offsets = cut.words, cut.codes, cut.offsets
     scrubbed = segment.scrub(words)
     owned = _owned(words, codes, offsets[:-1])
     if owned.any():
@@ -87,7 +88,7 @@ def _template(paths: pl.Series) -> pl.Series:
         codes = np.where(owned, codes + len(words), codes)
     flat = scrubbed.to_arrow().cast(pa.string()).take(pa.array(codes))
     joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), flat), "/")
-    return _cut(pl.Series(joined, dtype=pl.String), deep)
+    return _cut(pl.Series(joined, dtype=pl.String), cut.deep)
 
 
 def _persons(words: pl.Series) -> pl.Series:
