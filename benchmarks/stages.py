@@ -18,8 +18,8 @@ from logscrub import blocks, lexicon, memory, schema, sink, transform
 from logscrub.formats import columns, fast, lexicons, lines
 from logscrub.formats.catalogue import resolve
 from logscrub.identity import Chain
+from logscrub.machine import SIZES
 from logscrub.profiles import read
-from logscrub.run.scrubbing import BATCH
 from logscrub.scrubbers import address, agent, url
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def measured(log: Path, out: Path, *, policy: str, form: str) -> dict[str, float
 
         for block in blocks.blocks(chunks()):
             held.append(columns.parse(block, layout, compiled.needs, lexicons=compiled.lexicons))
-            if sum(part.rows for part in held) >= BATCH:
+            if sum(part.rows for part in held) >= SIZES.batch:
                 scrub()
         if held:
             scrub()

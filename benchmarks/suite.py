@@ -13,16 +13,16 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from shutil import which
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks import corpus, inputs, measure, peers, plot
-from benchmarks.ingest import FLOOR, answer, check
+from benchmarks import corpus, growth, inputs, measure, peers, plot
+from benchmarks.ingest import FLOOR, Answer, answer, check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from benchmarks.corpus import Corpus
     from benchmarks.inputs import Input
     from benchmarks.measure import Run
 
@@ -40,8 +40,9 @@ class Contestant:
         peer: A name of `peers.PEERS`; empty for logscrub.
         command: Of logscrub.
         options: Of that command.
-        small: Slow ones read a third.
         rich: Under a policy with tokens, system, device, country and ASN.
+        module: Run in place of logscrub.
+        environment: On top of the usual.
     """
 
     name: str
@@ -49,8 +50,9 @@ class Contestant:
     peer: str = ""
     command: str = "ingest"
     options: tuple[str, ...] = ()
-    small: bool = False
     rich: bool = False
+    module: str = "logscrub"
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 CONTESTANTS: Final = (
@@ -66,11 +68,11 @@ CONTESTANTS: Final = (
     Contestant("DuckDB read_csv", "typical", peer="duckdb-csv"),
     Contestant("Polars extract_groups", "typical", peer="polars"),
     Contestant("filter", "typical", command="filter"),
-    Contestant("ingest, small", "typical", small=True),
-    Contestant("filter, small", "typical", command="filter", small=True),
-    Contestant("anonip, small", "typical", peer="anonip", small=True),
-    Contestant("advertools, small", "typical", peer="advertools", small=True),
-    Contestant("GoAccess, small", "typical", peer="goaccess", small=True),
+    Contestant("anonip", "typical", peer="anonip"),
+    Contestant("advertools", "typical", peer="advertools"),
+    Contestant("GoAccess", "typical", peer="goaccess"),
+    Contestant("ingest, nothing made durable", "typical", module="benchmarks.undurable"),
+    Contestant("ingest, small machine", "typical", environment=(("LOGSCRUB_SMALL", "1"),)),
 )  # fmt: skip
 
 
@@ -90,21 +92,23 @@ GOALS: Final = (
     Goal("against DuckDB `regexp_extract`", "ingest typical", "DuckDB regexp_extract", 4),
     Goal("against DuckDB `read_csv`", "ingest typical", "DuckDB read_csv", 0),
     Goal("against Polars `extract_groups`", "ingest typical", "Polars extract_groups", 0),
-    Goal("against advertools", "ingest, small", "advertools, small", 8),
-    Goal("against GoAccess, which keeps counts only", "ingest, small", "GoAccess, small", 0),
-    Goal("`filter` against anonip", "filter, small", "anonip, small", 15),
+    Goal("against advertools", "ingest typical", "advertools", 8),
+    Goal("against GoAccess, which keeps counts only", "ingest typical", "GoAccess", 0),
+    Goal("`filter` against anonip", "filter", "anonip", 15),
     Goal("`botnet` against `typical`", "ingest botnet", "ingest typical", 0.6),
     Goal("`attack` against `typical`", "ingest attack", "ingest typical", 0.5),
     Goal("`json` against `typical`", "ingest json", "ingest typical", 0),
     Goal("`vhost` against `typical`", "ingest vhost", "ingest typical", 0),
     Goal("`gz` against `typical`", "ingest gz", "ingest typical", 0.9),
     Goal("`archive`, `--jobs 2`, against `typical`", "ingest archive", "ingest typical", 0.9),
+    Goal("against itself without fsync, a safe ledger and the hash chain", "ingest typical", "ingest, nothing made durable", 0.95),
+    Goal("on a small machine, against the usual", "ingest, small machine", "ingest typical", 0),
 )  # fmt: skip
 """A goal of 0 is a figure to know, not one to reach."""
 
 
-def run_one(one: Contestant, of: Input, here: Path) -> Run:
-    """Run a contestant once, and check that no line is lost.
+def run_one(one: Contestant, of: Input, here: Path) -> tuple[Run, Answer | None]:
+    """Run a contestant once, and check that no line is lost; `ingest` comes with its answer.
 
     Raises:
         SystemExit: Its answer is wrong.
@@ -118,18 +122,20 @@ def run_one(one: Contestant, of: Input, here: Path) -> Run:
         rows = int(ran.output.split()[-1])
         if not kept * 0.99 <= rows <= of.corpus.lines:
             raise SystemExit(f"wrong answer: {one.name} found {rows} rows of {kept}")
-        return ran
+        return ran, None
     if one.command == "filter":
         # as it is used: from a file, to nowhere; what it says goes to standard error
         script = f'exec "$@" < "{of.path}" | wc -l'
         ran = measure.run(["sh", "-c", script, "sh", *_LOGSCRUB, "filter", "--quiet"])
         if int(ran.output) != of.corpus.lines - of.corpus.broken:
             raise SystemExit(f"wrong answer: filter wrote {ran.output.strip()} lines")
-        return ran
+        return ran, None
     options = inputs.details(here) if one.rich else list(one.options)
     ran = measure.run(
         [
-            *_LOGSCRUB,
+            sys.executable,
+            "-m",
+            one.module,
             "ingest",
             str(of.path),
             "--out",
@@ -138,11 +144,13 @@ def run_one(one: Contestant, of: Input, here: Path) -> Run:
             "--format",
             of.format,
             *options,
-        ]
+        ],
+        environment=dict(one.environment),
     )
     totals: dict[str, Any] = json.loads(ran.output)["totals"]
-    check(totals, answer(here / "out" / "data"), of.corpus)
-    return ran
+    found = answer(here / "out" / "data")
+    check(totals, found, of.corpus)
+    return ran, found
 
 
 def floor_of(of: Input, here: Path) -> Run:
@@ -156,34 +164,44 @@ def floor_of(of: Input, here: Path) -> Run:
 
 
 def rounds(
-    entered: Sequence[Contestant], of: Mapping[tuple[str, bool], Input], work: Path, *, runs: int
-) -> dict[str, list[Run]]:
-    """Everybody in turn, `runs` times, after one round that fills the caches."""
+    entered: Sequence[Contestant], of: Mapping[str, Input], work: Path, *, runs: int
+) -> tuple[dict[str, list[Run]], dict[str, Answer]]:
+    """Everybody in turn, `runs` times, after one round that fills the caches; and what the rows of each input came to."""
     found: dict[str, list[Run]] = {who: [] for who in (*(one.name for one in entered), FLOOR)}
+    answers: dict[str, Answer] = {}
     # what was just generated is written to the disk before anybody's clock runs
     os.sync()
     for turn in range(runs + 1):
         for one in entered:
             with tempfile.TemporaryDirectory(dir=work) as name:
-                took = {one.name: run_one(one, of[one.input, one.small], Path(name))}
+                ran, said = run_one(one, of[one.input], Path(name))
+                took = {one.name: ran}
+                # every dataset has keys of its own, so tokens differ
+                if (
+                    said
+                    and not one.rich
+                    and answers.setdefault(one.input, said).digest != said.digest
+                ):
+                    raise SystemExit(f"wrong answer: {one.name} wrote other rows than before")
                 if one.name == "ingest typical":
-                    took[FLOOR] = floor_of(of[one.input, one.small], Path(name))
+                    took[FLOOR] = floor_of(of[one.input], Path(name))
             for who, run in took.items():
                 print(f"{turn or 'first'}: {who} {run.wall:.2f} s", file=sys.stderr)
                 found[who] += [run] if turn else []
-    return found
+    return found, answers
 
 
 def figures(
     entered: Sequence[Contestant],
-    of: Mapping[tuple[str, bool], Input],
+    of: Mapping[str, Input],
     found: Mapping[str, list[Run]],
+    answers: Mapping[str, Answer],
 ) -> dict[str, dict[str, Any]]:
     """Medians of what each contestant took."""
     entered = [*entered, Contestant(FLOOR, "typical")]
     out = {}
     for one in entered:
-        log, runs = of[one.input, one.small].corpus, found[one.name]
+        log, runs = of[one.input].corpus, found[one.name]
         out[one.name] = {
             "bytes": log.size,
             "seconds": median(run.wall for run in runs),
@@ -191,9 +209,15 @@ def figures(
             "lines_per_second": median(log.lines / run.wall for run in runs),
             "cpu_seconds_per_million_lines": median(run.cpu * 1e6 / log.lines for run in runs),
             "peak_bytes": max(run.peak for run in runs),
+            "bytes_out_per_line": _per_line(one, log, answers.get(one.input)),
             "all_seconds": [run.wall for run in runs],
         }
     return out
+
+
+def _per_line(one: Contestant, log: Corpus, said: Answer | None) -> float | None:
+    is_dataset = said and one.command == "ingest" and not one.peer and not one.rich
+    return round(said.size / log.lines, 2) if said and is_dataset else None
 
 
 def ratios(found: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
@@ -217,37 +241,11 @@ def ratios(found: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
     return out
 
 
-def scaling(work: Path, size: int, *, runs: int) -> dict[str, dict[float, float]]:
-    """MB/s of `ingest` against the size of the log, and against the cores it may use."""
-    found: dict[str, dict[float, float]] = {"size": {}, "cores": {}}
-    for part in (10, 3, 1):
-        of = inputs.make("typical", work, size // part)
-        found["size"][round(of.corpus.size / 1e6)] = _speed(of, work, runs=runs)
-    if which("taskset"):
-        for cores in range(1, (os.cpu_count() or 1) + 1):
-            pinned = ("taskset", "-c", f"0-{cores - 1}")
-            found["cores"][cores] = _speed(of, work, pinned, runs=runs)
-    return found
-
-
-def _speed(of: Input, work: Path, before: Sequence[str] = (), *, runs: int) -> float:
-    speeds = []
-    os.sync()
-    for _ in range(runs + 1):
-        with tempfile.TemporaryDirectory(dir=work) as name:
-            ran = measure.run(
-                [*before, *_LOGSCRUB, "ingest", str(of.path), "--out", f"{name}/out", "--quiet"]
-            )
-            speeds.append(of.corpus.size / 1e6 / ran.wall)
-    # the first run fills the caches
-    return median(speeds[1:])
-
-
 def markdown(result: Mapping[str, Any]) -> str:
     """The figures as a reader wants them."""
     rows = [
         f"| {who} | {of['bytes'] / 1e6:,.0f} | {of['mb_per_second']:.0f} | {of['lines_per_second'] / 1e6:.2f} "
-        f"| {of['cpu_seconds_per_million_lines']:.2f} | {of['peak_bytes'] / 1e6:.0f} |"
+        f"| {of['cpu_seconds_per_million_lines']:.2f} | {of['peak_bytes'] / 1e6:.0f} | {of['bytes_out_per_line'] or ''} |"
         for who, of in result["contestants"].items()
     ]
     goals = [
@@ -263,10 +261,11 @@ Medians of {result["runs"]} alternating runs on {result["cores"]} cores; answers
 |---|---|---|---|---|
 {chr(10).join(goals)}
 
-| | MB | MB/s | M lines/s | CPU s per M lines | peak MB |
-|---|---|---|---|---|---|
+| | MB | MB/s | M lines/s | CPU s per M lines | peak MB | bytes out a line |
+|---|---|---|---|---|---|---|
 {chr(10).join(rows)}
 
+{growth.table(result["growth"])}
 `logscrub --help`: {result["help_seconds"]:.2f} s.
 """
 
@@ -278,6 +277,9 @@ def main(argv: Sequence[str]) -> int:
         "--size", type=corpus.size_of, default="1GB", help="of each log (default: 1GB)"
     )
     parser.add_argument("--runs", type=int, default=5, help="that count (default: 5)")
+    parser.add_argument(
+        "--large", action="store_true", help="ten times --size as well, for time and memory"
+    )
     parser.add_argument(
         "--only", action="append", metavar="TEXT", help="contestants whose name has it; repeatable"
     )
@@ -297,20 +299,20 @@ def main(argv: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(dir=options.work) as name:
         work = Path(name)
         of = {
-            (one.input, one.small): inputs.make(
-                one.input, work, options.size // (3 if one.small else 1)
-            )
-            for one in entered
+            name: inputs.make(name, work, options.size)
+            for name in sorted({one.input for one in entered})
         }
-        found = figures(entered, of, rounds(entered, of, work, runs=options.runs))
-        scales = {} if options.only else scaling(work, options.size, runs=options.runs)
+        found = figures(entered, of, *rounds(entered, of, work, runs=options.runs))
+        scales = {}
+        if not options.only:
+            scales = growth.measured(work, options.size, large=options.large, runs=options.runs)
     result = {
         "runs": options.runs,
         **measure.machine(_LIBRARIES),
         "absent": absent,
         "help_seconds": measure.start_up([*_LOGSCRUB, "--help"], runs=options.runs),
         "goals": ratios(found),
-        "mb_per_second_by": scales,
+        "growth": scales,
         "contestants": found,
     }
     options.results.mkdir(parents=True, exist_ok=True)
@@ -321,6 +323,7 @@ def main(argv: Sequence[str]) -> int:
     plot.bars(found, options.results / "suite.svg")
     for across, points in scales.items():
         label = {"size": "MB of log", "cores": "cores"}[across]
-        plot.lines({"ingest": points}, options.results / f"by-{across}.svg", across=label)
+        speeds = {point["at"]: point["mb_per_second"] for point in points}
+        plot.lines({"ingest": speeds}, options.results / f"by-{across}.svg", across=label)
     print(markdown(result))
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from importlib import resources
 
@@ -35,13 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
 
         if stdin.is_piped():
             stdin.drain()
-    # the pool that Arrow would choose keeps what was freed, and a web server comes first
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    # the algebra library would start a thread a processor, and nothing here multiplies matrices
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from logscrub.allocator import keep_freed_memory  # noqa: PLC0415 — not for what is answered above
+    from logscrub import machine  # noqa: PLC0415 — not for what is answered above
 
-    keep_freed_memory()
+    machine.prepare()
     # what is loaded stays; looking through it for garbage takes a tenth of a run, most of it at the very end
     gc.disable()
     from logscrub.cli import run  # noqa: PLC0415 — what is answered above needs none of it

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from logscrub.machine import SIZES
 from logscrub.schema import NO_REJECTS, REASONS, Block, Reason, Rejects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-BLOCK_SIZE = 6 * 2**20
-"""Bytes a block aims at: large enough to vectorise, small enough to bound memory by."""
+BLOCK_SIZE = SIZES.block
+"""Bytes a block aims at."""
 
 _TOO_LONG = REASONS.index(Reason.TOO_LONG)
 

@@ -9,14 +9,15 @@ import numpy as np
 import pyarrow as pa
 
 from logscrub.compiled import Bytes, Places, Words, compiled, inner
+from logscrub.machine import SIZES
 from logscrub.schema import PAD
 from logscrub.wide import address, fetch, mixed, same, signed, word
 
 Array = TypeVar("Array", bound=np.ndarray[Any, Any])
 
-MOST_VALUES: Final = 2**17
+MOST_VALUES: Final = SIZES.values
 """Values after which a lexicon is full, and a new one takes its place."""
-MOST_BYTES: Final = 8 * 2**20
+MOST_BYTES: Final = SIZES.value_bytes
 _LEAST: Final = 1024
 _ONE: Final = np.uint64(1)
 _FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)

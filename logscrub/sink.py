@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from logscrub.dataset import output_error, sync_folder
 from logscrub.errors import OutputError
+from logscrub.machine import SIZES
 from logscrub.schema import COLUMNS, compact
 from logscrub.transform import TABLE
 
@@ -27,12 +28,8 @@ if TYPE_CHECKING:
 
     from logscrub.transform import Scrubbed
 
-ROW_GROUP = 128 * 1024
-"""Rows that are collected before a row group is written."""
 _FINISHERS = 2
 """Files that are completed at the same time."""
-_MAX_HELD = 1024 * 1024
-"""Rows held in memory over all dates of a source."""
 _DAY_MS = 86_400_000
 _EPOCH = date(1970, 1, 1)
 
@@ -93,9 +90,9 @@ class Sink:
             part.held_rows += table.num_rows
             part.rows += table.num_rows
             self._held += table.num_rows
-            if part.held_rows >= ROW_GROUP:
+            if part.held_rows >= SIZES.group:
                 self._write(part)
-        while self._held > _MAX_HELD:
+        while self._held > SIZES.held:
             self._write(max(self._parts.values(), key=lambda part: part.held_rows))
 
     def finish(self, footer: Callable[[int], Mapping[str, str]]) -> tuple[Staged, ...]:
@@ -194,9 +191,11 @@ def _sorted(path: Path, spill: Path) -> Iterator[pa.RecordBatch]:
 
     try:
         with duckdb.connect(config={"temp_directory": str(spill)}) as db:
-            db.execute("SET memory_limit = '256MB'; SET threads = 2")
+            db.execute(
+                f"SET memory_limit = '{SIZES.sorting}B'; SET threads = {min(2, SIZES.threads)}"
+            )
             rows = db.sql("SELECT * FROM read_parquet(?) ORDER BY ALL", params=[str(path)])
-            reader = rows.to_arrow_reader(ROW_GROUP)
+            reader = rows.to_arrow_reader(SIZES.group)
             assert reader is not None, "a SELECT has a result"
             yield from reader
     except duckdb.Error:

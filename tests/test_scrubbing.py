@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from logscrub.formats import parse
 from logscrub.formats.catalogue import resolve
 from logscrub.formats.lexicons import Lexicons
+from logscrub.machine import SMALL
 from logscrub.profiles import read
 from logscrub.run import scrubbing
 from logscrub.run.warm import warming
@@ -26,7 +28,7 @@ LINE = '192.0.2.{} - - [22/Nov/2026:02:30:01 +0000] "GET /{} HTTP/1.1" 200 12 "-
 
 def test_batches_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of rejects, and of few long lines, do not pile up; no block is lost."""
-    monkeypatch.setattr(scrubbing, "BATCH", 100)
+    monkeypatch.setattr(scrubbing, "SIZES", replace(SMALL, batch=100))
     rows = [0] * 30 + [40, 40, 40, 500, 1] + [0] * 3
     found = list(scrubbing._batches(Parsed(n, {}, NO_REJECTS, n) for n in rows))
     assert [part.rows for batch in found for part in batch] == rows

@@ -21,11 +21,12 @@ from logscrub.formats import parse, split
 from logscrub.formats.catalogue import named, resolve
 from logscrub.formats.choice import AUTO, choose_layout
 from logscrub.formats.layout import Role
+from logscrub.machine import SIZES, give_back_libraries
 from logscrub.policy import Agent, Geo, Threats, override
 from logscrub.run.agents import agent_texts
 from logscrub.run.prepare import layout_from
 from logscrub.run.rebuild import lines
-from logscrub.run.scrubbing import THREADS, Tally
+from logscrub.run.scrubbing import Tally
 from logscrub.schema import Raw
 from logscrub.transform import Geo as Databases
 from logscrub.transform import compile_policy, through
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from logscrub.schema import Block, Parsed
     from logscrub.transform import Transform
 
-MOST_AT_ONCE: Final = 12 * 2**20
+MOST_AT_ONCE: Final = SIZES.lines
 """Bytes that are worked on together when more wait."""
 DECIDE_AFTER: Final = 1.0
 """Seconds after the first byte at which the format is judged on what there is."""
@@ -185,7 +186,8 @@ def filter_lines(
         SourceError: They are compressed.
     """
     state = _State(work)
-    with ThreadPoolExecutor(THREADS) as pool:
+    give_back_libraries()
+    with ThreadPoolExecutor(SIZES.threads) as pool:
         for portion in portions:
             if portion:
                 state.splitter.push(portion)
@@ -193,8 +195,12 @@ def filter_lines(
                 _decide(state, portion, chosen)
             if state.splitter.has_line and (state.layout or not state.head):
                 _begin(state, pool, state.splitter.take())
+            is_first = not state.tally.lines
             # as long as more is waiting, blocks are worked on side by side
-            _hand_out(state, write, THREADS if len(portion) >= _MUCH else 0)
+            _hand_out(state, write, SIZES.threads if len(portion) >= _MUCH else 0)
+            if is_first and state.tally.lines:
+                # only now everything is loaded
+                give_back_libraries()
             _tell(state, dropped)
         if state.layout is None:
             if stop():

@@ -14,6 +14,7 @@ from logscrub.decompress import SNIFF, Progress, compression, decompress
 from logscrub.errors import FormatError, LogscrubError, PastDueError, SourceError
 from logscrub.formats.choice import choose_layout, judgeable
 from logscrub.identity import HEAD, Chain
+from logscrub.machine import SIZES
 from logscrub.run.batch import Job, Outcome, Status, alarm, batch_of, source_after
 from logscrub.run.ingest import Summary, commit, with_ledger
 from logscrub.run.recognise import SALVAGED, ambiguous, candidates, refuse_salvaged
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from logscrub.ledger import Ledger
     from logscrub.records import Source
 
-COMMIT_BYTES = 64 * 2**20
-"""A batch is committed at this size even when its time has not come."""
 _PATIENCE = 0.85
 """Share of the flush time that rows wait; the rest is for scrubbing and committing them."""
 
@@ -179,7 +178,7 @@ def _read(
         is_time = oldest is not None and time.monotonic() - oldest >= flush * _PATIENCE
         if pipe.splitter.pending >= BLOCK_SIZE or is_time:
             _scrub(pipe, pipe.splitter.take())
-        is_much = pipe.position - pipe.committed >= COMMIT_BYTES
+        is_much = pipe.position - pipe.committed >= SIZES.commit
         if (is_time or is_much) and not pipe.compressed:
             _commit(pipe)
             oldest = None

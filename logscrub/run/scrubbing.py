@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from logscrub import keystore
 from logscrub.formats import parse
 from logscrub.ledger import MAX_LISTED_REJECTS
+from logscrub.machine import SIZES, give_back_libraries
 from logscrub.schema import REASONS, Reason, joined
 
 if TYPE_CHECKING:
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-THREADS = min(4, os.cpu_count() or 1)
-"""Blocks that are worked on at the same time; the loops run without Python's lock."""
-BATCH = 128 * 1024
-"""Rows that are scrubbed, and written, together."""
 _MOST_BLOCKS = 8
 """Blocks of a batch, however few rows they give."""
 
@@ -121,12 +118,17 @@ class Tally:
 def scrubbed(blocks: Iterable[Block], scrubbing: Scrubbing) -> Iterator[tuple[Parsed, Scrubbed]]:
     """Parse and scrub blocks, several at the same time, and give the rows back in order.
 
-    Blocks are scrubbed in batches of `BATCH` rows, because a batch has each distinct value once and the cost of a call
-    once. Memory is bounded: no more is read ahead than the threads have work for.
+    Blocks are scrubbed in batches, because a batch has each distinct value once and the cost of a call once. Memory is
+    bounded: no more is read ahead than the threads have work for.
     """
-    with ThreadPoolExecutor(THREADS) as pool:
-        parsed = _side_by_side(pool, scrubbing.parse, ahead(blocks), waiting=THREADS + 1)
-        yield from _side_by_side(pool, scrubbing.scrub, _batches(parsed), waiting=1)
+    give_back_libraries()
+    with ThreadPoolExecutor(SIZES.threads) as pool:
+        parsed = _side_by_side(pool, scrubbing.parse, ahead(blocks), waiting=SIZES.threads + 1)
+        tables = _side_by_side(pool, scrubbing.scrub, _batches(parsed), waiting=1)
+        yield from islice(tables, 1)
+        # the first batch had loops and engines loaded
+        give_back_libraries()
+        yield from tables
 
 
 def _batches(parsed: Iterable[Parsed]) -> Iterator[list[Parsed]]:
@@ -134,7 +136,7 @@ def _batches(parsed: Iterable[Parsed]) -> Iterator[list[Parsed]]:
     for one in parsed:
         batch.append(one)
         # lines that give few rows, or long ones, may not pile up
-        if len(batch) == _MOST_BLOCKS or sum(part.rows for part in batch) >= BATCH:
+        if len(batch) == _MOST_BLOCKS or sum(part.rows for part in batch) >= SIZES.batch:
             yield batch
             batch = []
     if batch:

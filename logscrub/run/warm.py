@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from logscrub.formats import parse
 from logscrub.formats.catalogue import resolve
+from logscrub.machine import give_back_libraries
 from logscrub.schema import Block
 from logscrub.transform import Transform
 
@@ -23,6 +24,7 @@ LINE: Final = (
 @contextmanager
 def warming(transform: Transform) -> Iterator[None]:
     """Parse and scrub one line aside, so that loops are compiled and engines loaded when the first lines come."""
+    give_back_libraries()
     thread = threading.Thread(target=_scrub_once, args=(transform,))
     thread.start()
     try:
@@ -38,3 +40,4 @@ def _scrub_once(transform: Transform) -> None:
         aside = Transform(transform.policy, transform.databases)
         parsed = parse(Block.of(LINE, offset=1), resolve("combined"), aside.needs)
         aside.apply(parsed, keys=dict.fromkeys(aside.periods(parsed)))
+        give_back_libraries()

@@ -9,8 +9,8 @@ from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
-from logscrub.allocator import keep_freed_memory
 from logscrub.errors import LogscrubError
+from logscrub.machine import keep_freed_memory
 from logscrub.run.staging import stage
 
 if TYPE_CHECKING:
