@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from logscrub.errors import BusyError, LedgerError, OutputError
+from logscrub.errors import BusyError, FullError, LedgerError, OutputError
 from logscrub.ledger import open_ledger
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from logscrub.records import Segment
 
 _FOLDER_MODE = 0o750
+_RETIRED = "old-"
+"""How a folder in staging begins that a listing may still refer to."""
+_GRACE = 2.0
+"""Seconds that it is kept for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ def output_error(error: OSError, path: Path) -> OutputError:
         path: The file or folder concerned.
     """
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        return OutputError(
+        return FullError(
             f"no space left for {path}: what was not committed is dropped",
             hint="free some space and run the command again; it goes on where it stopped",
         )
@@ -213,12 +217,19 @@ def publish(dataset: Dataset, ledger: Ledger, *, stamp: str) -> None:
         LedgerError: A committed segment is nowhere.
     """
     try:
-        if gone := ledger.segments("replaced"):
-            _swap(dataset, ledger)
-            ledger.record_deletions(gone, reason="replaced by reading its source again", at=stamp)
+        gone, merged = ledger.segments("replaced"), ledger.segments("merged")
+        if gone:
+            _swap(dataset, ledger, dataset.data)
+        else:
+            for folder in sorted({one.folder for one in merged}):
+                _swap(dataset, ledger, dataset.data / folder)
         if staged := ledger.segments("staged"):
             _move_in(dataset, staged)
             ledger.set_state([one.name for one in staged], "published")
+        if gone:
+            ledger.record_deletions(gone, reason="replaced by reading its source again", at=stamp)
+        if merged:
+            ledger.forget_merged()
     except OSError as error:
         raise output_error(error, dataset.data) from None
 
@@ -245,25 +256,38 @@ def _lost(segment: Segment) -> LedgerError:
     )
 
 
-def _swap(dataset: Dataset, ledger: Ledger) -> None:
-    """Exchange `data/` for a tree of hard links without the replaced segments, in one system call."""
-    tree = dataset.staging / f"tree-{uuid4().hex}"
+def _swap(dataset: Dataset, ledger: Ledger, top: Path) -> None:
+    """Exchange a folder for a tree of hard links without what is replaced or merged, in one system call."""
+    tree = dataset.staging / f"{_RETIRED}{uuid4().hex}"
+    tree.mkdir(mode=_FOLDER_MODE)
     for segment in ledger.segments("published", "staged"):
-        folder = tree / segment.folder
-        folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-        places = (dataset.data / segment.folder / segment.name, dataset.staging / segment.name)
+        target = dataset.data / segment.folder
+        if not target.is_relative_to(top):
+            continue
+        places = (target / segment.name, dataset.staging / segment.name)
         found = next((place for place in places if place.exists()), None)
         if found is None:
             raise _lost(segment)
+        folder = tree / target.relative_to(top)
+        folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         os.link(found, folder / segment.name)
-    tree.mkdir(mode=_FOLDER_MODE, exist_ok=True)
     for name, _, _ in os.walk(tree):
         sync_folder(Path(name))
-    exchange(tree, dataset.data)
-    sync_folder(dataset.root)
-    shutil.rmtree(tree)
+    if top.exists():
+        # readers that listed the old folder go on reading it until it is swept away
+        exchange(tree, top)
+    sync_folder(top.parent)
     for segment in ledger.segments("staged"):
-        (dataset.staging / segment.name).unlink(missing_ok=True)
+        if (dataset.data / segment.folder / segment.name).exists():
+            (dataset.staging / segment.name).unlink(missing_ok=True)
+
+
+def sweep(dataset: Dataset) -> None:
+    """Remove folders that were exchanged, once whoever listed them has had time to open what he saw."""
+    if retired := list(dataset.staging.glob(f"{_RETIRED}*")):
+        time.sleep(_GRACE)
+        for entry in retired:
+            shutil.rmtree(entry, ignore_errors=True)
 
 
 def exchange(one: Path, other: Path) -> None:
@@ -293,7 +317,7 @@ def clean_staging(dataset: Dataset, ledger: Ledger) -> int:
     removed = 0
     try:
         for entry in dataset.staging.iterdir():
-            if entry.name in waiting:
+            if entry.name in waiting or entry.name.startswith(_RETIRED):
                 continue
             removed += 1
             if entry.is_dir() and not entry.is_symlink():

@@ -83,6 +83,10 @@ class OutputError(LogscrubError):
     meaning = "the dataset cannot be written or read"
 
 
+class FullError(OutputError):
+    """There is no room; what was not committed is dropped, and can be read again."""
+
+
 class LedgerError(OutputError):
     """The ledger is missing, damaged, or contradicts the files."""
 

@@ -1,8 +1,7 @@
 """The durable record: sources, positions, batches, segments, closures, deletions.
 
-SQLite in WAL mode with `synchronous=FULL`: anything less loses committed transactions in a power cut. One transaction
-of `commit` is the only point at which rows begin to exist. Nothing in here identifies a visitor: no address, no line,
-and hashes only under the instance key.
+One transaction of `commit` is the only point at which rows begin to exist. Nothing in here identifies a visitor: no
+address, no line, and hashes only under the instance key.
 """
 
 from __future__ import annotations
@@ -10,50 +9,20 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+from collections import Counter
 from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from logscrub.errors import BusyError, LedgerError, OutputError
+from logscrub.errors import BusyError
+from logscrub.ledger_file import connect, translated
 from logscrub.records import Segment, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from logscrub.records import Batch, State
-
-VERSION = 1
-
-_TABLES = """
-CREATE TABLE source (
-  id TEXT PRIMARY KEY, kind TEXT NOT NULL, path TEXT NOT NULL, format TEXT NOT NULL, site TEXT NOT NULL,
-  head_len INTEGER NOT NULL, head BLOB, chain BLOB, position INTEGER NOT NULL,
-  newest TEXT, closed_latest TEXT NOT NULL, closed_basis TEXT NOT NULL, state TEXT NOT NULL,
-  first_seen TEXT NOT NULL, last_seen TEXT NOT NULL
-) STRICT;
-CREATE INDEX source_head ON source (head);
-CREATE TABLE batch (
-  id INTEGER PRIMARY KEY, source TEXT NOT NULL REFERENCES source (id), start INTEGER NOT NULL, stop INTEGER NOT NULL,
-  lines INTEGER NOT NULL, rows INTEGER NOT NULL, blanks INTEGER NOT NULL, rejects TEXT NOT NULL,
-  policy TEXT NOT NULL, settings TEXT NOT NULL, committed TEXT NOT NULL, replaced INTEGER NOT NULL DEFAULT 0
-) STRICT;
-CREATE TABLE reject (batch INTEGER NOT NULL REFERENCES batch (id), position INTEGER NOT NULL, length INTEGER NOT NULL,
-  reason TEXT NOT NULL) STRICT;
-CREATE TABLE segment (
-  name TEXT PRIMARY KEY, batch INTEGER NOT NULL REFERENCES batch (id), source TEXT NOT NULL REFERENCES source (id),
-  due TEXT NOT NULL, date TEXT NOT NULL, closure TEXT NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL,
-  sha256 TEXT NOT NULL, policy TEXT NOT NULL, state TEXT NOT NULL
-) STRICT;
-CREATE INDEX segment_state ON segment (state);
-CREATE TABLE deletion (
-  id INTEGER PRIMARY KEY, at TEXT NOT NULL, segment TEXT NOT NULL, due TEXT NOT NULL, rows INTEGER NOT NULL,
-  reason TEXT NOT NULL, previous TEXT NOT NULL, hash TEXT NOT NULL
-) STRICT;
-CREATE TABLE outside (path TEXT PRIMARY KEY, kind TEXT NOT NULL, last_seen TEXT NOT NULL) STRICT;
-CREATE TABLE policy_change (id INTEGER PRIMARY KEY, at TEXT NOT NULL, digest TEXT NOT NULL, reason TEXT NOT NULL,
-  changes TEXT NOT NULL, policy TEXT NOT NULL) STRICT;
-"""
 
 MAX_LISTED_REJECTS = 1000
 """Rejects of one batch whose place is kept; all of them are counted."""
@@ -88,7 +57,7 @@ class Ledger:
             self._db.execute("COMMIT")
         except sqlite3.OperationalError as error:
             self._roll_back()
-            raise _translated(error) from None
+            raise translated(error) from None
         except BaseException:
             self._roll_back()
             raise
@@ -107,24 +76,22 @@ class Ledger:
         marks = ",".join("?" * len(states))
         where = f"WHERE state IN ({marks})" if states else ""
         rows = self._db.execute(
-            "SELECT name, source, due, date, closure, rows, bytes, sha256, policy, state"  # noqa: S608 — only marks
-            f" FROM segment {where} ORDER BY due, date, name",
+            "SELECT name, sources, due, date, closure, rows, bytes, sha256, policy, state"  # noqa: S608 — only marks
+            f" FROM segment {where} ORDER BY due, date, rowid",
             states,
         )
-        return [
-            Segment(
-                n, s, date.fromisoformat(due), date.fromisoformat(day), date.fromisoformat(c), *rest
-            )
-            for n, s, due, day, c, *rest in rows
-        ]
+        return [_segment(*row) for row in rows]
 
-    def commit(self, batch: Batch, *, at: str, replacing: bool = False) -> None:
+    def commit(
+        self, batch: Batch, *, at: str, replacing: bool = False, remainders: Iterable[Segment] = ()
+    ) -> None:
         """Make a batch exist: its segments, its counts, and the new position, or nothing.
 
         Args:
             batch: What was staged.
             at: Now, ISO 8601.
             replacing: Its rows take the place of all rows the source has.
+            remainders: Staged segments with the rows of other sources that were merged with the replaced ones.
 
         Raises:
             BusyError: The source moved on in the meantime; nothing changed.
@@ -132,10 +99,10 @@ class Ledger:
         with self.transaction():
             self._advance(batch)
             if replacing:
-                self._db.execute(
-                    "UPDATE segment SET state = 'replaced' WHERE source = ? AND state = 'published'",
-                    (batch.source.id,),
-                )
+                own = [
+                    (one.name,) for one in self.segments("published") if one.has(batch.source.id)
+                ]
+                self._db.executemany("UPDATE segment SET state = 'replaced' WHERE name = ?", own)
                 self._db.execute(
                     "UPDATE batch SET replaced = 1 WHERE source = ?", (batch.source.id,)
                 )
@@ -149,18 +116,83 @@ class Ledger:
                     json.dumps(batch.settings), at,
                 ),
             )  # fmt: skip
-            number = cursor.lastrowid
             self._db.executemany(
-                "INSERT INTO reject VALUES (?,?,?,?)", [(number, *one) for one in batch.listed]
+                "INSERT INTO reject VALUES (?,?,?,?)",
+                [(cursor.lastrowid, *one) for one in batch.listed],
             )
+            self._stage(*batch.segments, *remainders)
+
+    def merge(self, old: Sequence[Segment], new: Segment) -> None:
+        """Let one staged segment take the place of several published ones, with the same rows.
+
+        Raises:
+            BusyError: One of them is no longer there; nothing changed.
+        """
+        with self.transaction():
+            names = {one.name for one in old}
+            if not names <= {one.name for one in self.segments("published")}:
+                raise BusyError(
+                    "segments vanished while they were merged", hint="run the command again"
+                )
+            self._stage(new)
             self._db.executemany(
-                "INSERT INTO segment VALUES (?,?,?,?,?,?,?,?,?,?,'staged')",
-                [
-                    (s.name, number, s.source, str(s.due), str(s.date), str(s.closure), s.rows, s.bytes, s.sha256,
-                     s.policy)
-                    for s in batch.segments
-                ],
-            )  # fmt: skip
+                "UPDATE segment SET state = 'merged' WHERE name = ?", [(name,) for name in names]
+            )
+
+    def forget_merged(self) -> None:
+        """Drop the segments whose rows are in others; no row went with them."""
+        with self.transaction():
+            self._db.execute("DELETE FROM segment WHERE state = 'merged'")
+
+    def join_batches(self) -> None:
+        """Make one record of batches of a source that follow one another.
+
+        So the ledger does not grow with the number of commits, and tells no length of a single line.
+        """
+        with self.transaction():
+            before: tuple[Any, ...] | None = None
+            for row in self._db.execute(
+                "SELECT id, source, start, stop, lines, rows, blanks, rejects, policy, settings, committed FROM batch"
+                " WHERE NOT replaced ORDER BY source, start"
+            ).fetchall():
+                if (
+                    before
+                    and before[1] == row[1]
+                    and before[3] == row[2]
+                    and before[8:10] == row[8:10]
+                ):
+                    before = self._join(before, row)
+                else:
+                    before = row
+            self._db.execute(
+                "DELETE FROM reject WHERE rowid IN (SELECT rowid FROM (SELECT rowid, row_number() OVER (PARTITION BY"
+                " batch ORDER BY rowid) AS place FROM reject) WHERE place > ?)",
+                (MAX_LISTED_REJECTS,),
+            )
+
+    def _join(self, before: tuple[Any, ...], row: tuple[Any, ...]) -> tuple[Any, ...]:
+        counts = [one + other for one, other in zip(before[4:7], row[4:7], strict=True)]
+        rejects = Counter(json.loads(before[7]))
+        rejects.update(json.loads(row[7]))
+        text = json.dumps(rejects, sort_keys=True)
+        joined = (*before[:3], row[3], *counts, text, *before[8:10], row[10])
+        self._db.execute("UPDATE reject SET batch = ? WHERE batch = ?", (before[0], row[0]))
+        self._db.execute("DELETE FROM batch WHERE id = ?", (row[0],))
+        self._db.execute(
+            "UPDATE batch SET stop = ?, lines = ?, rows = ?, blanks = ?, rejects = ?, committed = ? WHERE id = ?",
+            (row[3], *counts, text, row[10], before[0]),
+        )
+        return joined
+
+    def _stage(self, *segments: Segment) -> None:
+        self._db.executemany(
+            "INSERT INTO segment VALUES (?,?,?,?,?,?,?,?,?,'staged')",
+            [
+                (s.name, json.dumps(s.sources), str(s.due), str(s.date), str(s.closure), s.rows, s.bytes, s.sha256,
+                 s.policy)
+                for s in segments
+            ],
+        )  # fmt: skip
 
     def _advance(self, batch: Batch) -> None:
         source = batch.source
@@ -281,74 +313,25 @@ class Ledger:
         ]
 
 
+def _segment(
+    name: str,
+    sources: str,
+    due: str,
+    day: str,
+    closure: str,
+    *rest: Any,  # noqa: ANN401 — as SQLite gives them
+) -> Segment:
+    shares = tuple((one, rows) for one, rows in json.loads(sources))
+    when = [date.fromisoformat(text) for text in (due, day, closure)]
+    return Segment(name, shares, when[0], when[1], when[2], *rest)
+
+
+def open_ledger(path: Path, *, create: bool) -> Ledger:
+    """Open the ledger of a dataset; see `ledger_file.connect`."""
+    return Ledger(connect(path, create=create))
+
+
 def deletion_hash(previous: str, at: str, segment: Segment, reason: str) -> str:
     """The link of the deletion log that follows `previous`."""
     text = json.dumps([previous, at, segment.name, str(segment.due), segment.rows, reason])
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _translated(error: sqlite3.OperationalError) -> BusyError | OutputError:
-    name = getattr(error, "sqlite_errorname", "")
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return BusyError("the ledger is in use by another process", hint="run the command again")
-    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR_WRITE")):
-        return OutputError(
-            "no space left for the ledger: nothing was committed",
-            hint="free some space and run it again; it goes on where it stopped",
-        )
-    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-        return OutputError(
-            "no permission to write the ledger", hint="check its owner and mode, and its folder's"
-        )
-    return LedgerError(
-        f"the ledger cannot be written ({name})", hint="check the disk and the rights"
-    )
-
-
-def _missing(path: Path) -> LedgerError:
-    return LedgerError(
-        f"the ledger {path} is missing",
-        hint="this folder is not a dataset of logscrub, or is damaged",
-    )
-
-
-def open_ledger(path: Path, *, create: bool) -> Ledger:
-    """Open the ledger of a dataset.
-
-    Args:
-        path: `OUT/ledger.db`.
-        create: Make it when it is not there, or was left blank by a process that was stopped. A dataset that has
-            segments must have a ledger: starting again at zero would read everything twice.
-
-    Raises:
-        LedgerError: It is missing, damaged, or of a newer version.
-    """
-    if not create and not path.exists():
-        raise _missing(path)
-    try:
-        db = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF",
-                       "cell_size_check=ON"):  # fmt: skip
-            db.execute(f"PRAGMA {pragma}")
-        found = int(db.execute("PRAGMA user_version").fetchone()[0])
-        is_blank = not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if found == 0 and not create and is_blank:
-            raise _missing(path)
-        if found == 0 and create and is_blank:
-            path.chmod(0o600)
-            db.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={VERSION}; COMMIT;")
-            found = VERSION
-        if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
-            raise sqlite3.DatabaseError  # noqa: TRY301 — one answer for every kind of damage
-    except sqlite3.OperationalError as error:
-        raise _translated(error) from None
-    except sqlite3.DatabaseError:
-        raise LedgerError(
-            f"the ledger {path} is damaged", hint="restore it from a backup; nothing was changed"
-        ) from None
-    if found != VERSION:
-        raise LedgerError(
-            f"the ledger {path} has version {found}, this logscrub knows {VERSION}",
-            hint="use the newer logscrub that wrote it",
-        )
-    return Ledger(db)

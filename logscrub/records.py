@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping
 
-State = Literal["staged", "published", "replaced", "expiring", "expired"]
+State = Literal["staged", "published", "merged", "replaced", "expiring", "expired"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,14 @@ class Segment:
 
     Args:
         name: File name without folders; random.
+        sources: `(source, rows)` in the order of its rows; where rows are sorted, of one source only.
         due: Day on which it must be gone, as fixed at ingest.
         date: Event date of its rows, UTC.
         closure: The closure date that counts for it.
     """
 
     name: str
-    source: str
+    sources: tuple[tuple[str, int], ...]
     due: dt.date
     date: dt.date
     closure: dt.date
@@ -68,6 +69,10 @@ class Segment:
     sha256: str
     policy: str
     state: State
+
+    def has(self, source: str) -> bool:
+        """Whether rows of a source are in it."""
+        return any(one == source for one, _ in self.sources)
 
     @property
     def folder(self) -> str:

@@ -23,7 +23,7 @@ from logscrub.schema import COLUMNS, compact
 from logscrub.transform import TABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from logscrub.transform import Scrubbed
@@ -140,7 +140,7 @@ class Sink:
         part.held, part.held_rows = [], 0
         try:
             if part.writer is None:
-                part.file, part.writer = _open(self._staging / part.name, TABLE)
+                part.file, part.writer = created(self._staging / part.name, TABLE)
             part.writer.write_table(table, row_group_size=1024 * 1024)
         except OSError as error:
             raise output_error(error, self._staging) from None
@@ -152,41 +152,32 @@ class Sink:
             self._close(part, {})
             self._sort(part)
         self._close(part, footer)
-        path = self._staging / part.name
-        rows = pq.read_metadata(path).num_rows
-        if rows != part.rows:
-            raise OutputError(
-                f"{path} holds {rows} rows instead of {part.rows} after writing",
-                hint="check the disk; nothing was committed",
-            )
-        with path.open("rb") as written:
-            digest = hashlib.file_digest(written, "sha256").hexdigest()
-        return Staged(part.name, _EPOCH + timedelta(days=day), rows, path.stat().st_size, digest)
+        return checked(self._staging / part.name, _EPOCH + timedelta(days=day), part.rows)
 
     def _close(self, part: _Part, footer: Mapping[str, str]) -> None:
         assert part.writer is not None
         assert part.file is not None
-        if footer:
-            part.writer.add_key_value_metadata(dict(footer))
-        part.writer.close()
-        part.file.flush()
-        os.fsync(part.file.fileno())
-        part.file.close()
+        completed(part.file, part.writer, footer)
 
     def _sort(self, part: _Part) -> None:
         """Rewrite a file in the order of its values; what does not fit in memory spills to staging."""
         unsorted = self._staging / f"{part.name}.unsorted"
         (self._staging / part.name).rename(unsorted)
-        part.file, part.writer = _open(self._staging / part.name, COLUMNS)
+        part.file, part.writer = created(self._staging / part.name, COLUMNS)
         # a folder of its own: engines of several workers give their files the same names
         spill = self._staging / f"{part.name}.spill"
-        for batch in _sorted(unsorted, spill):
+        for batch in in_order([unsorted], spill):
             part.writer.write_table(pa.Table.from_batches([batch]).cast(COLUMNS))
         unsorted.unlink()
         shutil.rmtree(spill, ignore_errors=True)
 
 
-def _sorted(path: Path, spill: Path) -> Iterator[pa.RecordBatch]:
+def in_order(paths: Sequence[Path], spill: Path) -> Iterator[pa.RecordBatch]:
+    """The rows of some files in the order of their values; what does not fit in memory spills.
+
+    Raises:
+        OutputError: There is no room for it.
+    """
     import duckdb  # noqa: PLC0415 — only coarse times need it, and it takes 50 ms to load
 
     try:
@@ -194,18 +185,21 @@ def _sorted(path: Path, spill: Path) -> Iterator[pa.RecordBatch]:
             db.execute(
                 f"SET memory_limit = '{SIZES.sorting}B'; SET threads = {min(2, SIZES.threads)}"
             )
-            rows = db.sql("SELECT * FROM read_parquet(?) ORDER BY ALL", params=[str(path)])
+            rows = db.sql(
+                "SELECT * FROM read_parquet(?) ORDER BY ALL", params=[[str(one) for one in paths]]
+            )
             reader = rows.to_arrow_reader(SIZES.group)
             assert reader is not None, "a SELECT has a result"
             yield from reader
     except duckdb.Error:
         raise OutputError(
-            f"the rows could not be sorted in {path.parent}",
+            f"the rows could not be sorted in {spill.parent}",
             hint="free some space there and run it again",
         ) from None
 
 
-def _open(path: Path, schema: pa.Schema) -> tuple[BinaryIO, pq.ParquetWriter]:
+def created(path: Path, schema: pa.Schema) -> tuple[BinaryIO, pq.ParquetWriter]:
+    """A new file, and what writes Parquet into it as every file of a dataset is written."""
     handle = os.open(
         path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640
     )
@@ -221,6 +215,33 @@ def _open(path: Path, schema: pa.Schema) -> tuple[BinaryIO, pq.ParquetWriter]:
         store_schema=False,
     )
     return file, writer
+
+
+def completed(file: BinaryIO, writer: pq.ParquetWriter, footer: Mapping[str, str]) -> None:
+    """Write the footer, and make the file durable."""
+    if footer:
+        writer.add_key_value_metadata(dict(footer))
+    writer.close()
+    file.flush()
+    os.fsync(file.fileno())
+    file.close()
+
+
+def checked(path: Path, day: date, rows: int) -> Staged:
+    """Look at a file that was just completed.
+
+    Raises:
+        OutputError: It does not hold as many rows.
+    """
+    found = pq.read_metadata(path).num_rows
+    if found != rows:
+        raise OutputError(
+            f"{path} holds {found} rows instead of {rows} after writing",
+            hint="check the disk; nothing was committed",
+        )
+    with path.open("rb") as written:
+        digest = hashlib.file_digest(written, "sha256").hexdigest()
+    return Staged(path.name, day, rows, path.stat().st_size, digest)
 
 
 def _by_day(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:

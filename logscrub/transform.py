@@ -93,6 +93,11 @@ class Geo:
     asn: geo.GeoTable | None = None
 
 
+def sorts(policy: Policy) -> bool:
+    """Whether rows must be sorted by all columns, because their order tells the time that was coarsened."""
+    return policy.time.precision not in {"second", "millisecond"}
+
+
 @dataclass(frozen=True, slots=True)
 class Transform:
     """A policy, compiled.
@@ -121,8 +126,8 @@ class Transform:
 
     @property
     def sorts(self) -> bool:
-        """Whether rows must be sorted by all columns, because their order tells the time that was coarsened."""
-        return self.policy.time.precision not in {"second", "millisecond"}
+        """See `sorts`."""
+        return sorts(self.policy)
 
     def periods(self, parsed: Parsed) -> frozenset[int]:
         """The key periods that `apply` will need keys for."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from logscrub.errors import BusyError, LedgerError
-from logscrub.ledger import VERSION, open_ledger
+from logscrub.ledger import open_ledger
+from logscrub.ledger_file import VERSION
 from logscrub.records import Batch, Segment, Source
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ SOURCE = Source(
     "s", "file", "a.log", "combined", "", 1024, b"h", b"c", 100, "2026-11-21", "2026-11-22", "modification time",
     "read", "t", "t",
 )  # fmt: skip
-SEGMENT = Segment("x.parquet", "s", DAY, DAY, DAY, 3, 10, "00", "p", "staged")
+SEGMENT = Segment("x.parquet", (("s", 3),), DAY, DAY, DAY, 3, 10, "00", "p", "staged")
 BATCH = Batch(
     SOURCE, 0, 5, 3, 1, {"structure": 1}, ((7, 9, "structure"),), (SEGMENT,), "p", ("a.b=c",)
 )

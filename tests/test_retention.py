@@ -55,7 +55,7 @@ def year() -> Policy:
 def state(**changes: str) -> Segment:
     days = {key: day(changes[key]) for key in ("due", "closure")}
     return Segment(
-        name="a.parquet", source="source", date=days["closure"], rows=1, bytes=1, sha256="", policy="",
+        name="a.parquet", sources=(("source", 1),), date=days["closure"], rows=1, bytes=1, sha256="", policy="",
         state="published", **days,
     )  # fmt: skip
 

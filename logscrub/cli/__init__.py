@@ -16,7 +16,7 @@ import typer.main
 from logscrub.cli.terminal import open_standard_streams, say, show_error
 from logscrub.errors import CLOSED_PIPE, INTERRUPTED, LogscrubError, UsageError, exit_codes
 
-COMMANDS = ("ingest", "filter", "expire", "status", "query")
+COMMANDS = ("ingest", "filter", "expire", "compact", "status", "query")
 GROUPS = ("policy", "keys", "formats")
 
 

@@ -195,7 +195,7 @@ def batch_of(
     segments = tuple(
         Segment(
             one.name,
-            source.id,
+            ((source.id, one.rows),),
             due,
             one.date,
             closure,

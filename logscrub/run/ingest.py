@@ -13,6 +13,7 @@ from logscrub.dataset import Dataset, locked, opened
 from logscrub.errors import LogscrubError, OutputError, PartialError, SourceError
 from logscrub.identity import HEAD
 from logscrub.run.batch import Job, Outcome
+from logscrub.run.compact import without
 from logscrub.run.pinned import hold_to
 from logscrub.run.staging import stage
 from logscrub.run.workers import stage_together
@@ -102,6 +103,7 @@ def writing(
             try:
                 yield ledger, removed
             finally:
+                folder.sweep(out)
                 if not ledger.sources():
                     # a first run that took nothing must not decide for the second
                     out.policy.unlink(missing_ok=True)
@@ -111,8 +113,14 @@ def commit(out: Dataset, ledger: Ledger, outcome: Outcome, *, stamp: str) -> Non
     """Make the batch of an outcome exist and visible."""
     if outcome.batch is None:
         return
+    batch = outcome.batch
     with locked(out, "lock", wait=_COMMIT_WAIT):
-        ledger.commit(outcome.batch, at=stamp, replacing=outcome.replacing)
+        mixed = [
+            one for one in ledger.segments("published")
+            if outcome.replacing and one.has(batch.source.id) and len(one.sources) > 1
+        ]  # fmt: skip
+        remainders = [without(out, one, batch.source.id) for one in mixed]
+        ledger.commit(batch, at=stamp, replacing=outcome.replacing, remainders=remainders)
         folder.publish(out, ledger, stamp=stamp)
 
 
@@ -200,7 +208,8 @@ def with_ledger(job: Job, ledger: Ledger) -> Job:
     dues: dict[str, date] = {}
     if job.replace:
         for segment in ledger.segments("published"):
-            dues[segment.source] = min(segment.due, dues.get(segment.source, segment.due))
+            for source, _ in segment.sources:
+                dues[source] = min(segment.due, dues.get(source, segment.due))
     return replace(job, known=tuple(ledger.sources()), dues=tuple(dues.items()))
 
 

@@ -138,7 +138,7 @@ def _sources(ledger: Ledger, here: list[Segment]) -> tuple[SourceStatus, ...]:
     batches = ledger.batches()
     for one in ledger.sources():
         mine = [batch for batch in batches if batch["source"] == one.id]
-        kept = [segment for segment in here if segment.source == one.id]
+        kept = [segment for segment in here if segment.has(one.id)]
         rejects: Counter[str] = Counter()
         for batch in mine:
             rejects.update(batch["rejects"])
@@ -148,7 +148,7 @@ def _sources(ledger: Ledger, here: list[Segment]) -> tuple[SourceStatus, ...]:
                 one.path, one.kind, one.format, one.site, one.state,
                 sum(b["lines"] for b in mine), sum(b["rows"] for b in mine), sum(b["blanks"] for b in mine),
                 dict(rejects),
-                sum(segment.rows for segment in kept),
+                sum(rows for segment in kept for source, rows in segment.sources if source == one.id),
                 date.fromisoformat(one.newest) if one.newest else None,
                 one.closed_latest, one.closed_basis, (min(dues), max(dues)) if dues else None, one.last_seen,
             )
