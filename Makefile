@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench soak crash mutation clean
 
 demo: .venv/runtime
 	rm -rf demo && mkdir -p demo
@@ -20,6 +20,17 @@ lint: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# nginx under load, rotated in four ways, logscrub killed again and again, and the model of it: twenty minutes
+soak: .venv/dev
+	LOGSCRUB_SOAK=1200 LOGSCRUB_EXAMPLES=500 $(BIN)/pytest -q -s tests/test_follow_real.py tests/test_follow_model.py $(PYTEST_ARGS)
+
+# every call and every kind of fault, for half an hour; `make test` takes a sample
+crash: .venv/dev
+	LOGSCRUB_CRASH=all $(BIN)/pytest -q -n auto tests/test_crash.py tests/test_power_cut.py $(PYTEST_ARGS)
+
+mutation: .venv/dev
+	$(BIN)/python tests/mutations.py
 
 bench: .venv/bench
 	$(BIN)/python -m benchmarks suite $(BENCH_ARGS)

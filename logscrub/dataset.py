@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from logscrub.records import Segment
 
 _FOLDER_MODE = 0o750
+FOLLOW = "follow"
+"""The mark of a writer that looks at the policy before each commit, and can read its lines again."""
 _RETIRED = "old-"
 """How a folder in staging begins that a listing may still refer to."""
 _GRACE = 2.0
@@ -141,13 +143,14 @@ def output_error(error: OSError, path: Path) -> OutputError:
 
 
 @contextmanager
-def locked(dataset: Dataset, name: str, *, wait: float = 0.0) -> Iterator[None]:
+def locked(dataset: Dataset, name: str, *, wait: float = 0.0, mark: str = "") -> Iterator[None]:
     """Hold one of the two locks of a dataset.
 
     Args:
         dataset: Whose.
         name: `lock` for one commit, expiry or recovery; `ingest.lock` for the life of a writer.
         wait: Seconds to wait for it.
+        mark: What others find in it, see `holder`.
 
     Raises:
         BusyError: Somebody else holds it.
@@ -159,9 +162,20 @@ def locked(dataset: Dataset, name: str, *, wait: float = 0.0) -> Iterator[None]:
         raise output_error(error, path) from None
     try:
         _acquire(handle, dataset, time.monotonic() + wait)
+        if name == "ingest.lock":
+            os.ftruncate(handle, 0)
+            os.write(handle, mark.encode())
         yield
     finally:
         os.close(handle)
+
+
+def holder(dataset: Dataset) -> str:
+    """What the last writer wrote into `ingest.lock`: `FOLLOW`, or nothing."""
+    try:
+        return (dataset.root / "ingest.lock").read_text(encoding="ascii")
+    except OSError:
+        return ""
 
 
 def _acquire(handle: int, dataset: Dataset, until: float) -> None:
@@ -258,7 +272,7 @@ def _lost(segment: Segment) -> LedgerError:
 
 def _swap(dataset: Dataset, ledger: Ledger, top: Path) -> None:
     """Exchange a folder for a tree of hard links without what is replaced or merged, in one system call."""
-    tree = dataset.staging / f"{_RETIRED}{uuid4().hex}"
+    tree = dataset.staging / f"new-{uuid4().hex}"
     tree.mkdir(mode=_FOLDER_MODE)
     for segment in ledger.segments("published", "staged"):
         target = dataset.data / segment.folder
@@ -277,6 +291,7 @@ def _swap(dataset: Dataset, ledger: Ledger, top: Path) -> None:
         # readers that listed the old folder go on reading it until it is swept away
         exchange(tree, top)
     sync_folder(top.parent)
+    tree.rename(dataset.staging / f"{_RETIRED}{uuid4().hex}")
     for segment in ledger.segments("staged"):
         if (dataset.data / segment.folder / segment.name).exists():
             (dataset.staging / segment.name).unlink(missing_ok=True)
@@ -305,6 +320,29 @@ def exchange(one: Path, other: Path) -> None:
         failed = libc.renameat2(at_cwd, names[0], at_cwd, names[1], rename_exchange)
     if failed:
         raise output_error(OSError(ctypes.get_errno(), ""), other)
+
+
+def unstage(dataset: Dataset, ledger: Ledger, segments: Sequence[Segment]) -> None:
+    """Remove staged files that a commit did not take."""
+    taken = {one.name for one in ledger.segments("staged", "published")}
+    for one in segments:
+        if one.name not in taken:
+            (dataset.staging / one.name).unlink(missing_ok=True)
+
+
+def can_exchange(dataset: Dataset) -> bool:
+    """Whether the file system can swap two folders, which merging needs; NFS and some others cannot."""
+    pair = [dataset.staging / f"new-{uuid4().hex}" for _ in range(2)]
+    try:
+        for folder in pair:
+            folder.mkdir()
+        exchange(*pair)
+    except (OSError, OutputError):
+        return False
+    finally:
+        for folder in pair:
+            shutil.rmtree(folder, ignore_errors=True)
+    return True
 
 
 def clean_staging(dataset: Dataset, ledger: Ledger) -> int:

@@ -55,6 +55,10 @@ class PolicyError(LogscrubError):
     meaning = "the policy is wrong, or not the one of this dataset"
 
 
+class PolicyChangedError(PolicyError):
+    """Another policy was applied while rows were scrubbed under the one before."""
+
+
 class FormatError(LogscrubError):
     """The format is unknown, cannot be compiled, or does not fit the lines."""
 
@@ -127,6 +131,13 @@ class OverdueError(LogscrubError):
 
     exit_code = 14
     meaning = "something is past due and still there"
+
+
+class VerifyError(LogscrubError):
+    """Verification found something wrong."""
+
+    exit_code = 15
+    meaning = "verification found something wrong"
 
 
 INTERRUPTED = 130

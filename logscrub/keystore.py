@@ -10,11 +10,12 @@ import os
 import re
 import secrets
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from logscrub.dataset import output_error, sync_folder
+from logscrub.dataset import output_error
 from logscrub.errors import KeyFileError
 from logscrub.keys import Key, period_name
 
@@ -147,26 +148,35 @@ def _marker(path: Path) -> Path:
 def _make(path: Path) -> bool:
     if path.exists():
         return False
-    # linked in when complete: another process must never read half a key
-    draft = path.with_name(f".{secrets.token_hex(8)}.new")
     try:
-        handle = os.open(
-            draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o400
-        )
+        handle, draft = _draft(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.write(handle, secrets.token_hex(32).encode() + b"\n")
             os.fsync(handle)
+            # linked in when complete: another process must never read half a key
+            os.link(draft or f"/proc/self/fd/{handle}", path.name, dst_dir_fd=folder)
+            os.fsync(folder)
         finally:
             os.close(handle)
-        os.link(draft, path)
-        sync_folder(path.parent)
+            os.close(folder)
+            if draft:
+                draft.unlink(missing_ok=True)
     except FileExistsError:
         return False
     except OSError as error:
         raise output_error(error, path) from None
-    finally:
-        draft.unlink(missing_ok=True)
     return True
+
+
+def _draft(path: Path) -> tuple[int, Path | None]:
+    """A file for a key in the making: without a name where there is such a thing, so that killing leaves none."""
+    flags = os.O_WRONLY | os.O_CLOEXEC
+    if hasattr(os, "O_TMPFILE"):
+        with suppress(OSError):
+            return os.open(path.parent, flags | os.O_TMPFILE, 0o400), None
+    draft = path.with_name(f".{secrets.token_hex(8)}.new")
+    return os.open(draft, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o400), draft
 
 
 def _read(path: Path) -> bytes:

@@ -10,12 +10,12 @@ import hashlib
 import json
 import sqlite3
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from logscrub.errors import BusyError
-from logscrub.ledger_file import connect, translated
+from logscrub.ledger_file import BUSY_MS, connect, translated
 from logscrub.records import Segment, Source
 
 if TYPE_CHECKING:
@@ -39,9 +39,11 @@ class Ledger:
         self._db = connection
 
     def close(self) -> None:
-        """Check-point and close."""
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._db.close()
+        """Check-point and close. What was committed is there, whether or not the disk takes this."""
+        with suppress(sqlite3.Error):
+            self._truncate()
+        with suppress(sqlite3.Error):
+            self._db.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -121,6 +123,15 @@ class Ledger:
                 [(cursor.lastrowid, *one) for one in batch.listed],
             )
             self._stage(*batch.segments, *remainders)
+        self._truncate()
+
+    def _truncate(self) -> None:
+        """Leave no former chain value in the write-ahead log: with the position of each it tells single lines."""
+        # who reads at this moment puts it off to the next commit, as a full disk does; nobody is waited for
+        with suppress(sqlite3.OperationalError):
+            self._db.execute("PRAGMA busy_timeout = 0")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
 
     def merge(self, old: Sequence[Segment], new: Segment) -> None:
         """Let one staged segment take the place of several published ones, with the same rows.
@@ -225,12 +236,21 @@ class Ledger:
                 "UPDATE source SET path = ?, last_seen = ? WHERE id = ?", (path, at, source)
             )
 
+    def close_source(self, source: str, *, day: str, basis: str, at: str) -> None:
+        """Note that a source was seen to be closed, at the latest on a day, and how that was seen."""
+        with self.transaction():
+            self._db.execute(
+                "UPDATE source SET state = 'read', closed_latest = ?, closed_basis = ?, last_seen = ? WHERE id = ?",
+                (day, basis, at, source),
+            )
+
     def forget_heads(self, sources: Iterable[str]) -> None:
         """Drop the hashes of sources too small to be kept apart from their lines."""
         with self.transaction():
             self._db.executemany(
                 "UPDATE source SET head = NULL, chain = NULL WHERE id = ?", [(s,) for s in sources]
             )
+        self._truncate()
 
     def record_deletions(self, segments: Iterable[Segment], *, reason: str, at: str) -> None:
         """Append to the hash-chained log of deletions and mark the segments expired."""
@@ -299,6 +319,13 @@ class Ledger:
         """The TOML of the policy that rules now, None before the first ingest."""
         row = self._db.execute(
             "SELECT policy FROM policy_change ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        return str(row[0]) if row else None
+
+    def policy_digest(self) -> str | None:
+        """The digest of the policy that rules now."""
+        row = self._db.execute(
+            "SELECT digest FROM policy_change ORDER BY id DESC LIMIT 1"
         ).fetchone()
         return str(row[0]) if row else None
 

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERSION = 2
+BUSY_MS: Final = 30_000
+"""How long a statement waits for another process."""
 
 _TABLES: Final = """
 CREATE TABLE source (
   id TEXT PRIMARY KEY, kind TEXT NOT NULL, path TEXT NOT NULL, format TEXT NOT NULL, site TEXT NOT NULL,
   head_len INTEGER NOT NULL, head BLOB, chain BLOB, position INTEGER NOT NULL,
   newest TEXT, closed_latest TEXT NOT NULL, closed_basis TEXT NOT NULL, state TEXT NOT NULL,
-  first_seen TEXT NOT NULL, last_seen TEXT NOT NULL
+  first_seen TEXT NOT NULL, last_seen TEXT NOT NULL, clients INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX source_head ON source (head);
 CREATE TABLE batch (
@@ -30,6 +32,7 @@ CREATE TABLE batch (
 ) STRICT;
 CREATE TABLE reject (batch INTEGER NOT NULL REFERENCES batch (id), position INTEGER NOT NULL, length INTEGER NOT NULL,
   reason TEXT NOT NULL) STRICT;
+CREATE INDEX reject_batch ON reject (batch);
 CREATE TABLE segment (
   name TEXT PRIMARY KEY, sources TEXT NOT NULL, due TEXT NOT NULL, date TEXT NOT NULL, closure TEXT NOT NULL,
   rows INTEGER NOT NULL, bytes INTEGER NOT NULL,
@@ -56,6 +59,8 @@ CREATE INDEX segment_state ON segment (state);
 INSERT INTO segment SELECT name, json_array(json_array(source, rows)), due, date, closure, rows, bytes, sha256, policy,
   state FROM old_segment ORDER BY rowid;
 DROP TABLE old_segment;
+CREATE INDEX reject_batch ON reject (batch);
+ALTER TABLE source ADD COLUMN clients INTEGER NOT NULL DEFAULT 0;
 """
 """From version 1, where a segment had rows of one source only."""
 
@@ -82,7 +87,7 @@ def translated(error: sqlite3.OperationalError) -> BusyError | OutputError:
 def _missing(path: Path) -> LedgerError:
     return LedgerError(
         f"the ledger {path} is missing",
-        hint="this folder is not a dataset of logscrub, or is damaged",
+        hint=f"if this folder is a dataset of logscrub: logscrub ledger rebuild {path.parent}",
     )
 
 
@@ -100,9 +105,11 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
     if not create and not path.exists():
         raise _missing(path)
     try:
-        db = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
+        db = sqlite3.connect(
+            path, isolation_level=None, timeout=BUSY_MS / 1000, check_same_thread=False
+        )
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF",
-                       "cell_size_check=ON"):  # fmt: skip
+                       "cell_size_check=ON", "secure_delete=ON"):  # fmt: skip
             db.execute(f"PRAGMA {pragma}")
         found = int(db.execute("PRAGMA user_version").fetchone()[0])
         is_blank = not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
@@ -121,7 +128,8 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
         raise translated(error) from None
     except sqlite3.DatabaseError:
         raise LedgerError(
-            f"the ledger {path} is damaged", hint="restore it from a backup; nothing was changed"
+            f"the ledger {path} is damaged",
+            hint=f"restore it from a backup, or: logscrub ledger rebuild {path.parent}",
         ) from None
     if found != VERSION:
         raise LedgerError(

@@ -25,6 +25,7 @@ class Source:
         chain: Keyed chain value at `position`, None once forgotten.
         newest: Day of its newest event in the policy's time zone, ISO 8601, None without rows. Not finer: no policy
             keeps a time in here that it coarsens there.
+        clients: Different clients, as far as was counted; up to `identity.CLIENTS`.
         closed_latest: Latest bound of the closure, a date.
         closed_basis: How that bound is known.
         state: `read`, `damaged`, `salvaged` or `open`.
@@ -45,6 +46,7 @@ class Source:
     state: str
     first_seen: str
     last_seen: str
+    clients: int = 0
 
 
 @dataclass(frozen=True, slots=True)

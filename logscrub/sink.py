@@ -186,7 +186,8 @@ def in_order(paths: Sequence[Path], spill: Path) -> Iterator[pa.RecordBatch]:
                 f"SET memory_limit = '{SIZES.sorting}B'; SET threads = {min(2, SIZES.threads)}"
             )
             rows = db.sql(
-                "SELECT * FROM read_parquet(?) ORDER BY ALL", params=[[str(one) for one in paths]]
+                "SELECT * FROM read_parquet(?, hive_partitioning = false) ORDER BY ALL",
+                params=[[str(one) for one in paths]],
             )
             reader = rows.to_arrow_reader(SIZES.group)
             assert reader is not None, "a SELECT has a result"

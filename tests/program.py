@@ -69,13 +69,13 @@ def line(
     *,
     when: datetime | None = None,
     path: str | None = None,
-    address: str = "203.0.113.9",
+    address: str = "",
 ) -> bytes:
-    """One line of a combined log with an identity in its path."""
+    """One line of a combined log with an identity in its path; every line is of another client."""
     stamp = (when or RECENT).strftime("%d/%b/%Y:%H:%M:%S +0000")
     target = path or f"/p{number:04d}x"
     return (
-        f'{address} - alice [{stamp}] "GET {target}?q=secret HTTP/1.1" 200 {number} "https://ref.example/x" '
+        f'{address or f"203.0.113.{100 + number % 100}"} - alice [{stamp}] "GET {target}?q=secret HTTP/1.1" 200 {number} "https://ref.example/x" '
         f'"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"\n'
     ).encode()
 

@@ -31,7 +31,7 @@ from logscrub.identity import Chain
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SECRETS = ("203.0.113.9", "alice", "secret", "Firefox", "ref.example", "hunter2")
+SECRETS = ("203.0.113.1", "alice", "secret", "Firefox", "ref.example", "hunter2")
 """What the generated lines hold and no message may show."""
 
 

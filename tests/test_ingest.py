@@ -272,7 +272,13 @@ def test_tokens_differ_by_day_and_repeat_within_it(tmp_path: Path, out: Path) ->
     first, second = datetime.now(UTC) - timedelta(days=4), datetime.now(UTC) - timedelta(days=2)
     ingest(
         out,
-        quiet(tmp_path / "a.log", lines(1, 2, when=first) + lines(3, when=second)),
+        quiet(
+            tmp_path / "a.log",
+            b"".join(
+                line(number, when=when, address="203.0.113.9")
+                for number, when in ((1, first), (2, first), (3, second))
+            ),
+        ),
         "--policy",
         "detection-90d",
     )
@@ -342,6 +348,7 @@ def test_signals_commit_what_was_read(out: Path, number: signal.Signals, code: i
     _, err = process.communicate(timeout=30)
     assert process.returncode == code, err
     assert numbers(out) == [1, 2, 3]
+    assert b"21 bytes were read and not committed" in err
 
 
 def test_a_signal_to_workers_commits_what_was_begun(tmp_path: Path, out: Path) -> None:

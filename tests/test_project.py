@@ -51,7 +51,8 @@ def test_every_error_of_ours_has_one_base_and_a_code_of_its_own() -> None:
     ]
     kinds = [kind for kind in ours if issubclass(kind, errors.LogscrubError)]
     assert kinds == ours
-    codes = [kind.exit_code for kind in kinds]
+    # a kind that only the program tells apart shares the code of its base
+    codes = [kind.exit_code for kind in kinds if "exit_code" in vars(kind)]
     assert len(set(codes)) == len(codes)
     listed = dict(errors.exit_codes())
     assert set(codes) | {0, errors.INTERRUPTED, errors.CLOSED_PIPE} == set(listed)
@@ -161,6 +162,7 @@ def test_the_commands_of_the_readme_work(command: str, place: Path) -> None:
         command.replace("tail -F", "cat")
         .replace("/var/log/nginx", "nginx")
         .replace("/var/lib/logscrub", "NEW")
+        .replace("logscrub follow", "timeout --preserve-status --signal TERM 5 logscrub follow")
     )
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(

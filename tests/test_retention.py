@@ -28,7 +28,7 @@ policies = periods.map(lambda period: Policy("a policy", "a reason", Retention(p
 segments = st.lists(
     st.builds(
         Segment,
-        source=st.just("source"),
+        sources=st.just((("source", 1),)),
         bytes=st.just(1),
         sha256=st.just(""),
         policy=st.just(""),

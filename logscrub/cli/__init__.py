@@ -16,8 +16,8 @@ import typer.main
 from logscrub.cli.terminal import open_standard_streams, say, show_error
 from logscrub.errors import CLOSED_PIPE, INTERRUPTED, LogscrubError, UsageError, exit_codes
 
-COMMANDS = ("ingest", "filter", "expire", "compact", "status", "query")
-GROUPS = ("policy", "keys", "formats")
+COMMANDS = ("ingest", "follow", "filter", "expire", "compact", "status", "verify", "query")
+GROUPS = ("policy", "keys", "formats", "ledger")
 
 
 def application(wanted: str = "") -> typer.Typer:

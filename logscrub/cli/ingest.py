@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,9 +14,18 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from logscrub import stdin
+from logscrub import listen, stdin
 from logscrub.cli import options
-from logscrub.cli.terminal import out, out_json, safe, say, show_error, stoppable
+from logscrub.cli.terminal import (
+    counts,
+    out,
+    out_json,
+    safe,
+    say,
+    show_error,
+    stoppable,
+    tally,
+)
 from logscrub.dataset import Dataset, create
 from logscrub.errors import INTERRUPTED, UsageError
 from logscrub.run.ingest import Summary, Watch, ingest_files, writing
@@ -61,6 +71,14 @@ def command(
             "--closed-at",
             metavar="DATE",
             help="The logs were closed no later than this; only earlier counts.",
+        ),
+    ] = "",
+    listen_on: Annotated[
+        str,
+        typer.Option(
+            "--listen",
+            metavar="SOCKET",
+            help="Receive syslog datagrams until stopped: unix:PATH or udp:127.0.0.1:PORT.",
         ),
     ] = "",
     flush: Annotated[
@@ -109,6 +127,7 @@ def command(
             dataset,
             list(paths or ()),
             wishes,
+            listen_on,
             flush=flush,
             jobs=jobs,
             stopped=stopped,
@@ -129,13 +148,19 @@ def command(
 
 
 def _ingest(
-    dataset: Dataset, paths: Sequence[str], wishes: Wishes, *, flush: float, jobs: int,
+    dataset: Dataset, paths: Sequence[str], wishes: Wishes, target: str, *, flush: float, jobs: int,
     stopped: Callable[[], int], quiet: bool,
 ) -> tuple[Summary, Job]:  # fmt: skip
     now = datetime.now(UTC)
     policy = policy_of(dataset, wishes.policy)
-    pipe = paths == ["-"] or (not paths and not policy.sources and stdin.is_piped())
-    if not pipe and not paths and not policy.sources:
+    if target and (paths or wishes.replace):
+        raise UsageError(
+            "--listen reads a socket and nothing else", hint="leave out PATH and --replace"
+        )
+    pipe = not target and (
+        paths == ["-"] or (not paths and not policy.sources and stdin.is_piped())
+    )
+    if not target and not pipe and not paths and not policy.sources:
         raise UsageError("nothing to read", hint="name files or folders, or pipe lines in")
     if wishes.replace and pipe:
         raise UsageError(
@@ -143,13 +168,17 @@ def _ingest(
         )
     create(dataset)
     job = job_for(dataset, policy, wishes, now=now)
-    with writing(dataset, policy, stamp=job.stamp, wait=PIPE_WAIT if pipe else 0) as (
+    with writing(dataset, policy, stamp=job.stamp, wait=PIPE_WAIT if pipe or target else 0) as (
         ledger,
         recovered,
     ):
         if recovered and not quiet:
             say(f"cleared away {recovered} files of a run that was stopped")
-        if pipe:
+        if target:
+            summary = _listen(
+                dataset, ledger, job, target, flush=flush, stopped=stopped, quiet=quiet
+            )
+        elif pipe:
             stdin.drain()
             summary = ingest_pipe(
                 dataset,
@@ -167,6 +196,30 @@ def _ingest(
         else:
             summary = _files(dataset, ledger, paths, job, jobs=jobs, stopped=stopped, quiet=quiet)
     return summary, job
+
+
+def _listen(
+    dataset: Dataset, ledger: Ledger, job: Job, target: str, *, flush: float, stopped: Callable[[], int],
+    quiet: bool,
+) -> Summary:  # fmt: skip
+    if note := listen.warning(target):
+        say(note)
+    with listen.listening(target) as listener:
+        if not quiet:
+            say(f"listening on {target}")
+        chunks = listen.lines(listener, stopped)
+        summary = ingest_pipe(dataset, ledger, chunks, job, flush=flush, live=True)
+    if listener.failure:
+        outcomes = [replace(one, error=one.error or listener.failure) for one in summary.outcomes]
+        summary = Summary(outcomes)
+    for one in summary.outcomes:
+        _print_outcome(one, quiet=quiet)
+    if not quiet:
+        say(
+            f"{target} · "
+            + ", ".join(f"{n:,} {what}" for what, n in listener.counts._asdict().items())
+        )
+    return summary
 
 
 def _files(
@@ -231,7 +284,7 @@ def _print_outcome(one: Outcome, *, quiet: bool) -> None:
         return
     parts = [one.path if one.path != "-" else "standard input"]
     if one.status == "read":
-        parts.append(f"{one.format}: {_counts(one.tally)}")
+        parts.append(f"{one.format}: {counts(one.tally)}")
         if one.due:
             parts.append(f"{_many(one.segments, 'segment')}, closed {one.closure}, due {one.due}")
     if one.note:
@@ -239,13 +292,6 @@ def _print_outcome(one: Outcome, *, quiet: bool) -> None:
     say(" · ".join(parts))
     if one.error:
         show_error(one.error)
-
-
-def _counts(tally: Tally) -> str:
-    rejects = sum(tally.rejects.values())
-    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(tally.rejects.items()))
-    text = f"{tally.lines:,} lines = {tally.rows:,} rows + {rejects:,} rejects"
-    return f"{text}{f' ({reasons})' if reasons else ''} + {tally.blanks:,} blank"
 
 
 def _total(summary: Summary) -> Tally:
@@ -266,7 +312,7 @@ def _print_total(summary: Summary, job: Job, dataset: Dataset) -> None:
         say(note)
     segments = sum(one.segments for one in read)
     dues = sorted(one.due for one in read if one.due)
-    out(f"{_counts(total)}")
+    out(f"{counts(total)}")
     out(
         f"{_many(len(read), 'source')} read, {known} already known, {len(summary.left)} left, "
         f"{_many(segments, 'segment')} under {dataset.data}"
@@ -278,10 +324,10 @@ def _document(summary: Summary, job: Job) -> dict[str, Any]:
     total = _total(summary)
     return {
         "policy": {"name": job.policy.name, "digest": job.digest, "settings": list(job.settings)},
-        "totals": _tally(total) | {"segments": sum(one.segments for one in summary.outcomes)},
+        "totals": tally(total) | {"segments": sum(one.segments for one in summary.outcomes)},
         "sources": [
             {
-                "path": one.path, "status": one.status, "format": one.format, **_tally(one.tally),
+                "path": one.path, "status": one.status, "format": one.format, **tally(one.tally),
                 "segments": one.segments, "closure": one.closure, "due": one.due, "note": one.note,
                 "error": {"message": one.error.what, "hint": one.error.hint, "exit_code": one.error.exit_code}
                 if one.error else None,
@@ -290,15 +336,6 @@ def _document(summary: Summary, job: Job) -> dict[str, Any]:
         ],
         "left": [{"path": path, "why": why} for path, why in summary.left],
     }  # fmt: skip
-
-
-def _tally(tally: Tally) -> dict[str, Any]:
-    return {
-        "lines": tally.lines,
-        "rows": tally.rows,
-        "blanks": tally.blanks,
-        "rejects": {str(reason): count for reason, count in sorted(tally.rejects.items())},
-    }
 
 
 def _many(number: int, thing: str) -> str:

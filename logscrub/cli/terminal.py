@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from logscrub.errors import LogscrubError
+    from logscrub.run.scrubbing import Tally
 
 _UNSAFE = dict.fromkeys(
     (*range(32), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd"
@@ -90,6 +91,24 @@ def out_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 def _cell(value: object) -> str:
     return "" if value is None else str(value).translate(_UNSAFE)
+
+
+def counts(tally: Tally) -> str:
+    """Where every line went, in words."""
+    rejects = sum(tally.rejects.values())
+    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(tally.rejects.items()))
+    text = f"{tally.lines:,} lines = {tally.rows:,} rows + {rejects:,} rejects"
+    return f"{text}{f' ({reasons})' if reasons else ''} + {tally.blanks:,} blank"
+
+
+def tally(found: Tally) -> dict[str, Any]:
+    """The same for a document."""
+    return {
+        "lines": found.lines,
+        "rows": found.rows,
+        "blanks": found.blanks,
+        "rejects": {str(reason): count for reason, count in sorted(found.rejects.items())},
+    }
 
 
 def show_error(error: LogscrubError) -> None:

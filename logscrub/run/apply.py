@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from logscrub import profiles
-from logscrub.dataset import Dataset, locked, opened
-from logscrub.errors import UsageError
+from logscrub.dataset import FOLLOW, Dataset, holder, locked, opened
+from logscrub.errors import BusyError, UsageError
 from logscrub.policy import Change, compare, digest, dump
 from logscrub.retention import local_day
 from logscrub.run.expire import planned
 from logscrub.run.pinned import pinned_policy, ruling_policy, write_policy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from logscrub.policy import Policy
 
 
@@ -64,7 +67,7 @@ def apply_policy(
         raise UsageError(
             "a reason is missing", hint='say why: --reason "…"; it is kept with the dataset'
         )
-    with locked(out, "ingest.lock"), locked(out, "lock", wait=60), opened(out) as ledger:
+    with _between_commits(out), locked(out, "lock", wait=60), opened(out) as ledger:
         if changes:
             ledger.record_policy(
                 digest(wanted), policy=dump(wanted), reason=reason, changes=[_line(one) for one in changes],
@@ -72,6 +75,18 @@ def apply_policy(
             )  # fmt: skip
         write_policy(out, wanted)
     return applied
+
+
+@contextmanager
+def _between_commits(out: Dataset) -> Iterator[None]:
+    """Keep writers away, except one that looks at the policy before each commit."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(out, "ingest.lock"))
+        except BusyError:
+            if holder(out) != FOLLOW:
+                raise
+        yield
 
 
 def find_policy(name: str) -> Policy:

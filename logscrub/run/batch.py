@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Literal
@@ -125,7 +126,7 @@ def alarm(tally: Tally) -> str:
 
 def source_after(
     known: Source | None, job: Job, *, path: str, kind: str, layout: Layout, site: str, head: bytes, chain: Chain,
-    newest_ms: int | None,
+    tally: Tally,
 ) -> Source:  # fmt: skip
     """The ledger's row of a source once a batch is committed.
 
@@ -138,7 +139,7 @@ def source_after(
         site: What it is called.
         head: Its first bytes.
         chain: At the new position.
-        newest_ms: Newest event of the new rows.
+        tally: Of the new lines.
     """
     if known and known.head and known.head_len == HEAD:
         length, fingerprint = HEAD, known.head
@@ -146,8 +147,8 @@ def source_after(
         length = min(len(head), chain.length)
         fingerprint = head_fingerprint(job.instance, head[:length])
     days = [known.newest] if known and known.newest else []
-    if newest_ms is not None:
-        days.append(str(local_day(newest_ms, job.policy.retention.timezone)))
+    if tally.newest_ms is not None:
+        days.append(str(local_day(tally.newest_ms, job.policy.retention.timezone)))
     return Source(
         id=known.id if known else uuid4().hex,
         kind=known.kind if known else kind,
@@ -156,6 +157,7 @@ def source_after(
         position=chain.length, newest=max(days, default=None),
         closed_latest="", closed_basis="", state="open",
         first_seen=known.first_seen if known else job.stamp, last_seen=job.stamp,
+        clients=max(known.clients if known else 0, tally.clients),
     )  # fmt: skip
 
 
@@ -226,6 +228,7 @@ def _footer(source: Source, job: Job, rows: int) -> dict[str, str]:
         "logscrub.version": __version__,
         "logscrub.schema_version": str(SCHEMA_VERSION),
         "logscrub.sources": source.id,
+        "logscrub.source_rows": json.dumps([[source.id, rows]]),
         "logscrub.policy": job.policy.name,
         "logscrub.policy_digest": job.digest,
         "logscrub.kept": ",".join(job.transform.kept),

@@ -6,6 +6,7 @@ with the merged file in a single system call, so no listing shows a row twice or
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -16,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from logscrub import dataset as folder
-from logscrub.dataset import locked, opened, output_error
+from logscrub.dataset import locked, opened, output_error, sync_folder
+from logscrub.errors import OutputError
 from logscrub.machine import SIZES
 from logscrub.run.pinned import ruling_policy
 from logscrub.schema import COLUMNS
@@ -86,6 +88,13 @@ def compact(out: Dataset, *, stamp: str, stop: Callable[[], bool] = lambda: Fals
         stop: Asked between merges.
     """
     done = Compaction()
+    with locked(out, "lock", wait=_WAIT):
+        can_exchange = folder.can_exchange(out)
+    if not can_exchange:
+        raise OutputError(
+            f"the file system of {out.root} cannot swap folders, which merging needs",
+            hint="nothing was changed; leave the small segments as they are, or move the dataset to a local disk",
+        )
     with opened(out) as ledger:
         ordered = sorts(ruling_policy(out, ledger))
         ledger.join_batches()
@@ -159,6 +168,7 @@ def rewritten(
         for batch in rows:
             writer.write_table(pa.Table.from_batches([batch]).cast(COLUMNS))
         completed(file, writer, footer)
+        sync_folder(out.staging)
         done = checked(path, old[0].date, sum(count for _, count in sources))
     except BaseException as error:
         path.unlink(missing_ok=True)
@@ -196,6 +206,7 @@ def _footer(
     kept = {name for one in read for name in one["logscrub.kept"].split(",")}
     return {key: value for key, value in read[0].items() if key.startswith("logscrub.")} | {
         "logscrub.sources": ",".join(dict.fromkeys(source for source, _ in sources)),
+        "logscrub.source_rows": json.dumps(sources),
         "logscrub.kept": ",".join(name for name in COLUMNS.names if name in kept),
         "logscrub.rows": str(sum(count for _, count in sources)),
         "logscrub.batch_rejects": str(sum(int(one["logscrub.batch_rejects"]) for one in read)),

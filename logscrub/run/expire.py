@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from logscrub import keystore
-from logscrub.dataset import Dataset, locked, opened, output_error, publish, sync_folder
+from logscrub.dataset import Dataset, locked, opened, output_error, publish, sweep, sync_folder
 from logscrub.errors import OverdueError
 from logscrub.retention import Plan, local_day, plan
 from logscrub.run.pinned import ruling_policy
@@ -132,7 +132,8 @@ def _delete(out: Dataset, ledger: Ledger, decided: Plan, today: date, now: datet
 
 def _unlink(out: Dataset, doomed: Sequence[Segment], due: Sequence[Path]) -> None:
     """Whole due folders leave `data/` in one rename each, so that no reader sees half of one."""
-    graves = []
+    # those of an expiry that was killed go now, too
+    graves = list(out.staging.glob("expired-*"))
     for folder in due:
         grave = out.staging / f"expired-{uuid4().hex}"
         folder.rename(grave)
@@ -144,6 +145,7 @@ def _unlink(out: Dataset, doomed: Sequence[Segment], due: Sequence[Path]) -> Non
     sync_folder(out.data)
     for grave in graves:
         shutil.rmtree(grave)
+    sweep(out)
     sync_folder(out.staging)
 
 

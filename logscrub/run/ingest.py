@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING
 
 from logscrub import dataset as folder
 from logscrub.dataset import Dataset, locked, opened
-from logscrub.errors import LogscrubError, OutputError, PartialError, SourceError
-from logscrub.identity import HEAD
+from logscrub.errors import (
+    BusyError,
+    FullError,
+    LogscrubError,
+    OutputError,
+    PartialError,
+    PolicyChangedError,
+    SourceError,
+)
 from logscrub.run.batch import Job, Outcome
 from logscrub.run.compact import without
 from logscrub.run.pinned import hold_to
+from logscrub.run.recognise import forget_small
 from logscrub.run.staging import stage
 from logscrub.run.workers import stage_together
 from logscrub.source import Found, Input, Opened, find
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
 
     from logscrub.ledger import Ledger
     from logscrub.policy import Policy
+    from logscrub.records import Batch, Segment
 
 _COMMIT_WAIT = 60.0
 _GROUP = 64
@@ -80,7 +89,7 @@ class Watch:
 
 @contextmanager
 def writing(
-    out: Dataset, policy: Policy, *, stamp: str, wait: float = 0.0
+    out: Dataset, policy: Policy, *, stamp: str, wait: float = 0.0, mark: str = ""
 ) -> Iterator[tuple[Ledger, int]]:
     """Be the one writer of a dataset, after recovery.
 
@@ -89,12 +98,13 @@ def writing(
         policy: What the run uses; a new dataset is pinned to it when the run leaves something in it.
         stamp: Now, ISO 8601.
         wait: Seconds to wait for another writer; a server that restarts starts the next one before this one ends.
+        mark: For `ingest.lock`.
 
     Yields:
         The ledger, and how many files of a stopped run were cleared away.
     """
     folder.create(out)
-    with locked(out, "ingest.lock", wait=wait):
+    with locked(out, "ingest.lock", wait=wait, mark=mark):
         with locked(out, "lock", wait=_COMMIT_WAIT), opened(out, make=True) as ledger:
             hold_to(out, ledger, policy, stamp=stamp)
             folder.publish(out, ledger, stamp=stamp)
@@ -114,14 +124,29 @@ def commit(out: Dataset, ledger: Ledger, outcome: Outcome, *, stamp: str) -> Non
     if outcome.batch is None:
         return
     batch = outcome.batch
-    with locked(out, "lock", wait=_COMMIT_WAIT):
-        mixed = [
-            one for one in ledger.segments("published")
-            if outcome.replacing and one.has(batch.source.id) and len(one.sources) > 1
-        ]  # fmt: skip
-        remainders = [without(out, one, batch.source.id) for one in mixed]
-        ledger.commit(batch, at=stamp, replacing=outcome.replacing, remainders=remainders)
-        folder.publish(out, ledger, stamp=stamp)
+    remainders: list[Segment] = []
+    try:
+        with locked(out, "lock", wait=_COMMIT_WAIT):
+            _hold_to_policy(ledger, batch)
+            mixed = [
+                one for one in ledger.segments("published")
+                if outcome.replacing and one.has(batch.source.id) and len(one.sources) > 1
+            ]  # fmt: skip
+            remainders += [without(out, one, batch.source.id) for one in mixed]
+            ledger.commit(batch, at=stamp, replacing=outcome.replacing, remainders=remainders)
+            folder.publish(out, ledger, stamp=stamp)
+    except (BusyError, FullError, PolicyChangedError):
+        # any other refusal leaves open whether the ledger has it; the next start finds out
+        folder.unstage(out, ledger, [*batch.segments, *remainders])
+        raise
+
+
+def _hold_to_policy(ledger: Ledger, batch: Batch) -> None:
+    if ledger.policy_digest() != batch.policy:
+        raise PolicyChangedError(
+            "the dataset got another policy in the meantime; these lines are read again under it",
+            hint="run the command again",
+        )
 
 
 def ingest_files(
@@ -152,8 +177,10 @@ def ingest_files(
     for path, error in found.refused:
         _note(summary, watch, Outcome(str(path), "refused", error=error))
     watch.begin(found.inputs)
+    met = set()
     for outcome in _outcomes(found, job, ledger, jobs=jobs, watch=watch):
-        settled = _settle(out, ledger, outcome, job)
+        met.add(outcome.batch.source.id if outcome.batch else outcome.known)
+        settled = settle_outcome(out, ledger, outcome, job)
         if settled.status == "left":
             summary.left.append((settled.path, settled.note))
         else:
@@ -161,7 +188,7 @@ def ingest_files(
     ledger.see_outside(
         [(str(Path(path).absolute()), why) for path, why in summary.left], at=job.stamp
     )
-    _forget_small(ledger)
+    forget_small(ledger, spare=lambda one: one.id in met)
     return summary
 
 
@@ -170,18 +197,12 @@ def _note(summary: Summary, watch: Watch, outcome: Outcome) -> None:
     watch.done(outcome)
 
 
-def _settle(out: Dataset, ledger: Ledger, outcome: Outcome, job: Job) -> Outcome:
+def settle_outcome(out: Dataset, ledger: Ledger, outcome: Outcome, job: Job) -> Outcome:
     """Commit; a disk that refuses stops the run, nothing else does."""
     if outcome.known:
         # a rotated file is where it is now: what happens to its hashes depends on its path
         ledger.seen(outcome.known, str(Path(outcome.path).absolute()), at=job.stamp)
-    try:
-        commit(out, ledger, outcome, stamp=job.stamp)
-    except BaseException:
-        for segment in outcome.batch.segments if outcome.batch else ():
-            if not any(one.name == segment.name for one in ledger.segments("staged", "published")):
-                (out.staging / segment.name).unlink(missing_ok=True)
-        raise
+    commit(out, ledger, outcome, stamp=job.stamp)
     if isinstance(outcome.error, OutputError):
         raise outcome.error
     return outcome
@@ -235,14 +256,3 @@ def _beginning(one: Input) -> bytes:
     except SourceError:
         return b""
     return b""
-
-
-def _forget_small(ledger: Ledger) -> None:
-    """No hash over less than `HEAD` bytes outlives the raw file."""
-    gone = [
-        one.id
-        for one in ledger.sources()
-        if one.head and one.head_len < HEAD and (one.kind == "pipe" or not Path(one.path).exists())
-    ]
-    if gone:
-        ledger.forget_heads(gone)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal
 
 from logscrub.errors import SourceError
-from logscrub.identity import HEAD, Chain, head_fingerprint
+from logscrub.identity import CLIENTS, HEAD, Chain, head_fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from logscrub.ledger import Ledger
     from logscrub.records import Source
 
 Verdict = Literal["new", "grown", "complete", "shorter", "salvaged"]
@@ -152,3 +154,40 @@ def ambiguous(path: str, known: Source) -> SourceError:
         f"{path} begins like {known.path}, which was read further: a shorter copy, or another log that begins alike",
         hint="--distinct takes it as a log of its own; leave out a copy",
     )
+
+
+def forget_small(ledger: Ledger, *, spare: Callable[[Source], bool]) -> None:
+    """Drop the hashes of sources that are gone and had few lines, or few clients.
+
+    Who holds rows, ledger and instance key could otherwise try addresses until a hash fits. A file is gone when nothing
+    is where it was met last, or another source was met there since.
+
+    Args:
+        ledger: The ledger.
+        spare: Whether a file was met just now, so that it is left alone: rotation may be renaming it.
+    """
+    known = ledger.sources()
+    owners: dict[str, str] = {}
+    for one in known:
+        owners[one.path] = max(owners.get(one.path, ""), one.last_seen)
+    ledger.forget_heads(
+        one.id
+        for one in known
+        if one.head
+        and (one.head_len < HEAD or one.clients < CLIENTS)
+        and (
+            one.kind == "pipe"
+            or (not spare(one) and (one.last_seen < owners[one.path] or _is_gone(Path(one.path))))
+        )
+    )
+
+
+def _is_gone(path: Path) -> bool:
+    """Whether a file is not in its folder; a folder that is away, or closed to us, tells nothing."""
+    try:
+        os.stat(path)  # noqa: PTH116 — Path.exists hides why
+    except FileNotFoundError:
+        return path.parent.is_dir()
+    except OSError:
+        return False
+    return False

@@ -10,11 +10,15 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from logscrub import keystore
 from logscrub.formats import parse
+from logscrub.identity import CLIENTS
 from logscrub.ledger import MAX_LISTED_REJECTS
 from logscrub.machine import SIZES, give_back_libraries
-from logscrub.schema import REASONS, Reason, joined
+from logscrub.schema import REASONS, Raw, Reason, joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -78,6 +82,7 @@ class Tally:
         lines: `rows + blanks + sum(rejects)`, always.
         listed: `(position, length, reason)` of the first rejects.
         newest_ms: Newest event, None without rows.
+        clients: Most different addresses of one batch, counted up to `CLIENTS`.
     """
 
     lines: int = 0
@@ -86,6 +91,7 @@ class Tally:
     rejects: Counter[Reason] = field(default_factory=Counter)
     listed: list[tuple[int, int, str]] = field(default_factory=list)
     newest_ms: int | None = None
+    clients: int = 0
 
     def add(self, parsed: Parsed, newest_ms: int | None) -> None:
         """Count one block."""
@@ -100,6 +106,9 @@ class Tally:
         ):
             self.listed.append((int(place), int(length), str(REASONS[reason])))
         self._newer(newest_ms)
+        if self.clients < CLIENTS and (addresses := parsed.columns.get(Raw.ADDRESS)) is not None:
+            numbers = addresses.indices if pa.types.is_dictionary(addresses.type) else addresses
+            self.clients = max(self.clients, min(CLIENTS, pc.count_distinct(numbers).as_py()))
 
     def include(self, other: Tally) -> None:
         """Count everything that another tally counted."""
@@ -108,6 +117,7 @@ class Tally:
         self.blanks += other.blanks
         self.rejects.update(other.rejects)
         self.listed += other.listed[: MAX_LISTED_REJECTS - len(self.listed)]
+        self.clients = max(self.clients, other.clients)
         self._newer(other.newest_ms)
 
     def _newer(self, newest_ms: int | None) -> None:

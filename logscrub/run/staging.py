@@ -271,7 +271,7 @@ def _staged(
         return Outcome(str(one.path), "known", note="no whole line is new", error=damage)
     source = source_after(
         found.source, job, path=str(one.path.absolute()), kind="file", layout=reading.layout, site=one.site or job.site,
-        head=head, chain=reading.chain, newest_ms=tally.newest_ms,
+        head=head, chain=reading.chain, tally=tally,
     )  # fmt: skip
     closed = datetime.fromtimestamp(reading.opened.modified, UTC).date()
     source = replace(
