@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from contextlib import contextmanager
 from datetime import date, datetime
 from enum import Enum
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from logscrub.errors import LogscrubError
     from logscrub.run.scrubbing import Tally
 
+_ONE_WISH = 0.5
+"""Seconds within which signals to stop are one wish."""
 _UNSAFE = dict.fromkeys(
     (*range(32), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd"
 )
@@ -126,13 +129,16 @@ def stoppable() -> Iterator[Callable[[], int]]:
     Yields:
         A function that gives the number of the signal received, 0 as long as there is none.
     """
-    received = 0
+    received, since = 0, 0.0
 
     def note(number: int, _frame: FrameType | None) -> None:
-        nonlocal received
-        received = number
-        for one in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(one, signal.SIG_DFL)
+        nonlocal received, since
+        if not received:
+            received, since = number, time.monotonic()
+        # `timeout`, and a terminal beside a manager, send the first one twice
+        elif time.monotonic() - since >= _ONE_WISH:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
 
     before = {one: signal.signal(one, note) for one in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -31,7 +31,7 @@ def follow(state: Following) -> None:
     """Run until stopped; then commit what was read."""
     with ThreadPoolExecutor(1) as aside:
         while not state.watch.stop():
-            began = time.monotonic()
+            began, state.hurry = time.monotonic(), False
             try:
                 if began >= state.paused_until:
                     turn(state)
@@ -41,7 +41,8 @@ def follow(state: Following) -> None:
                 _pause(state, error)
             state.upkeep.turn(state.job, aside)
             state.watch.beat(state)
-            time.sleep(max(0.0, _TICK - (time.monotonic() - began)))
+            if not state.hurry:
+                time.sleep(max(0.0, _TICK - (time.monotonic() - began)))
         try:
             commit_all(state)
         finally:

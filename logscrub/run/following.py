@@ -88,6 +88,7 @@ class Following:
         settled: What needs no look until it changes: size and time of change, and when to look again all the same.
         places: Of which source a file is, and where it was met last.
         left: Files in folders that are no access logs, as the ledger knows them.
+        hurry: Somewhere more is waiting than was read in this turn.
         total: Where every line went.
     """
 
@@ -104,6 +105,7 @@ class Following:
     folders: dict[Path, int] = field(default_factory=dict)
     left: set[Path] = field(default_factory=set)
     looked: float = 0.0
+    hurry: bool = False
     total: Tally = field(default_factory=Tally)
     bytes: int = 0
     segments: int = 0
@@ -156,6 +158,7 @@ def read(state: Following, one: Followed) -> None:
             one.stream.scrub(block)
         if one.stream.position - one.stream.committed >= SIZES.commit:
             flush(state, one)
+    state.hurry = state.hurry or budget <= 0
 
 
 def _changed(state: Following, one: Followed) -> None:
