@@ -32,6 +32,7 @@ crash: .venv/dev
 mutation: .venv/dev
 	$(BIN)/python tests/mutations.py
 
+# against peers; GoAccess and rsyslog take part where the system has them (Debian: apt-get install goaccess rsyslog)
 bench: .venv/bench
 	$(BIN)/python -m benchmarks suite $(BENCH_ARGS)
 

@@ -113,15 +113,22 @@ def _seconds(places: traffic.Ints, total: int, days: int) -> traffic.Ints:
 
 
 def statistics(path: str | Path) -> dict[str, float]:
-    """What a log in the combined format is like; shares are of its well-formed lines, in percent."""
+    """What a log in the combined format is like.
+
+    Shares are percent of its well-formed lines, that of broken ones percent of all lines; lengths are bytes.
+    """
     share = "100.0 * count(*) FILTER ({}) / count(*)"
     distinct = "100.0 * count(DISTINCT {}) / count(*)"
     top = "(SELECT 100.0 * max(n) / sum(n) FROM (SELECT count(*) n FROM hits GROUP BY {}))"
-    path_of = "split_part(split_part(request, ' ', 2), '?', 1)"
+    target = "split_part(request, ' ', 2)"
+    path_of = f"split_part({target}, '?', 1)"
     columns = {
         "lines": "count(*)",
         "bytes a line, mean": "avg(strlen(line))",
         "bytes a line, 95th percentile": "quantile_cont(strlen(line), 0.95)",
+        "bytes a target, mean": f"avg(strlen({target}))",
+        "bytes a target, 95th percentile": f"quantile_cont(strlen({target}), 0.95)",
+        "bytes a target, longest": f"max(strlen({target}))",
         "distinct addresses": distinct.format("address"),
         "distinct user agents": distinct.format("agent"),
         "distinct paths": distinct.format(path_of),
@@ -133,12 +140,14 @@ def statistics(path: str | Path) -> dict[str, float]:
         "crawlers": share.format("regexp_matches(agent, '(?i)bot|crawl|spider|slurp|http|feed|java|curl|python')"),
         "without referer": share.format("referer = '-'"),
         "with a query": share.format("request LIKE '%?%'"),
-        **{f"status {code}": share.format(f"status = '{code}'") for code in (200, 304, 404, 301, 206)},
+        **{f"status {code}": share.format(f"status = '{code}'") for code in (200, 302, 304, 404, 301, 206)},
+        "broken lines": "(SELECT 100.0 * count(*) FILTER (address = '') / count(*) FROM parted)",
     }  # fmt: skip
     with duckdb.connect() as connection:
         connection.execute(
-            f"CREATE VIEW hits AS SELECT * FROM (SELECT line, unnest({FIELDS}) FROM {lines_of(path)}) WHERE address <> ''"
+            f"CREATE VIEW parted AS SELECT line, unnest({FIELDS}) FROM {lines_of(path)}"
         )
+        connection.execute("CREATE VIEW hits AS SELECT * FROM parted WHERE address <> ''")
         row = connection.execute(f"SELECT {', '.join(columns.values())} FROM hits").fetchone()
     assert row is not None
     return {name: round(float(value), 2) for name, value in zip(columns, row, strict=True)}

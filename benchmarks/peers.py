@@ -13,13 +13,13 @@ from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING
 
-import duckdb
-import polars as pl
+from benchmarks import mmanon
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 THREADS = 2
+_ANONIP = "anonip.log"
 _NAMES = ("address", "ident", "user", "time", "request", "status", "bytes", "referer", "agent")
 # Quoted fields end at a quote that no backslash escapes; DuckDB's engine (RE2) runs in linear time.
 _QUOTED = r'"((?:[^"\\]|\\.)*)"'
@@ -44,6 +44,8 @@ def lines_of(path: str | Path) -> str:
 
 def duckdb_regexp(log: Path, out: Path) -> int:
     """DuckDB `regexp_extract` → Parquet: time, status and size as what they are, all else as text. It scrubs nothing."""
+    import duckdb  # noqa: PLC0415 — nobody waits for what another peer needs
+
     with duckdb.connect(config={"threads": THREADS}) as connection:
         # Rows need no order, and DuckDB is faster without.
         connection.execute("SET preserve_insertion_order = false")
@@ -58,6 +60,8 @@ def duckdb_regexp(log: Path, out: Path) -> int:
 
 def duckdb_csv(log: Path, out: Path) -> int:
     r"""DuckDB `read_csv`, fields parted by blanks and quoted → Parquet, all as text: it cannot read `\"`, nor an odd line."""
+    import duckdb  # noqa: PLC0415 — nobody waits for what another peer needs
+
     source = str(log).replace("'", "''")
     with duckdb.connect(config={"threads": THREADS}) as connection:
         connection.execute("SET preserve_insertion_order = false")
@@ -85,6 +89,8 @@ def duckdb_csv(log: Path, out: Path) -> int:
 
 def polars_groups(log: Path, out: Path) -> int:
     """Polars `extract_groups` → Parquet, all as text."""
+    import polars as pl  # noqa: PLC0415 — nobody waits for what another peer needs
+
     lines = pl.scan_csv(
         log,
         has_header=False,
@@ -105,6 +111,7 @@ def polars_groups(log: Path, out: Path) -> int:
 
 def advertools_logs(log: Path, out: Path) -> int:
     """Advertools `logs_to_df` → Parquet."""
+    import polars as pl  # noqa: PLC0415 — nobody waits for what another peer needs
     from advertools import logs_to_df  # noqa: PLC0415 — not installed everywhere
 
     target = out / "advertools.parquet"
@@ -114,7 +121,7 @@ def advertools_logs(log: Path, out: Path) -> int:
 
 def anonip(log: Path, out: Path) -> int:
     """anonip: addresses truncated in lines that stay lines; its rows are the lines it writes."""
-    target = out / "anonip.log"
+    target = out / _ANONIP
     with log.open("rb") as source, target.open("wb") as sink:
         subprocess.run(
             [str(Path(sys.executable).with_name("anonip"))], stdin=source, stdout=sink, check=True
@@ -143,8 +150,17 @@ PEERS: dict[str, Callable[[Path, Path], int]] = {
     "advertools": advertools_logs,
     "anonip": anonip,
     "goaccess": goaccess,
+    "mmanon": mmanon.mmanon,
 }
 """By name: reads a log, writes below a folder, says how many rows."""
+ANONYMISED = {"anonip": _ANONIP, "mmanon": mmanon.NAME}
+"""What those that only change addresses write there."""
+_INSTALL = {
+    "advertools": "`make bench`",
+    "anonip": "`make bench`",
+    "goaccess": "Debian: `apt-get install goaccess`",
+    "mmanon": "Debian: `apt-get install rsyslog`",
+}
 
 
 def installed(name: str) -> bool:
@@ -153,7 +169,31 @@ def installed(name: str) -> bool:
         return find_spec("advertools") is not None
     if name == "anonip":
         return Path(sys.executable).with_name("anonip").exists()
+    if name == "mmanon":
+        return mmanon.works()
     return name != "goaccess" or which("goaccess") is not None
+
+
+def how_to_install(name: str) -> str:
+    """The name of a peer that is left out, and what would bring it in."""
+    return f"{name} ({_INSTALL[name]})"
+
+
+def left_whole(log: Path, written: Path) -> int:
+    """How many lines of `written` begin with an address that begins a line of `log`.
+
+    Those in .0 do not count: shortened, they are what they were.
+    """
+    import duckdb  # noqa: PLC0415 — nobody waits for what another peer needs
+
+    first = "SELECT split_part(line, ' ', 1) AS address FROM "
+    with duckdb.connect() as connection:
+        row = connection.execute(
+            f"SELECT count(*) FROM ({first}{lines_of(written)}) SEMI JOIN ({first}{lines_of(log)}) USING (address) "
+            "WHERE address NOT LIKE '%.0'"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def main(argv: Sequence[str]) -> int:
