@@ -1,44 +1,111 @@
-"""The formats of generated logs: what stands between the values."""
+"""The formats of generated logs (`shapes.toml`): what stands between the values, and how values are escaped."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import re
+import tomllib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Escape = Callable[[str], str]
+
+HELLO: Final = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+"""The first bytes of TLS, which a plain port takes for a request."""
+_VALUE: Final = re.compile(r"<([a-z]+)>")
+_AGENT: Final = "agent"
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What stands between the values of a line, each list from the first to the last.
+    """How one server writes a line.
 
     Args:
         format: What `logscrub ingest --format` is told.
-        hosts: Before the address; one of them in each line.
-        users: Between address and time, without a user name and with one.
-        between: Between time, request, status, size, referer and user agent.
-        end: Behind the user agent.
-        cut: The same in a line that breaks off before its end.
-        escape: How a byte is escaped, before its two digits.
+        parts: Text at the even places, names of values at the odd ones.
+        escape: What becomes of a value.
+        missing: Stands for a value that is not there.
+        unread: Stands for a request that the server cannot read.
+        head: What the file begins with.
+        quotes: Whether a quote in a user agent is told from the one that ends it.
     """
 
-    format: str = "combined"
-    hosts: tuple[str, ...] = ("",)
-    users: tuple[str, str] = (" - - [", " - marlow [")
-    between: tuple[str, str, str, str, str] = ('] "', '" ', " ", ' "', '" "')
-    end: str = '"\n'
-    cut: str = "\n"
-    escape: str = r"\x"
+    format: str
+    parts: tuple[str, ...]
+    escape: Escape
+    missing: str
+    unread: str
+    head: str
+    quotes: bool
+
+    @property
+    def cut(self) -> int:
+        """How many parts a line has that breaks off behind its user agent."""
+        return self.parts.index(_AGENT) + 1 if _AGENT in self.parts else len(self.parts)
 
 
-COMBINED = Shape()
-VHOST = Shape(
-    "vhost_combined", tuple(f"{name}.shop.example:443 " for name in ("www", "m", "api", "static"))
-)
-JSON = Shape(
-    'escape=json {"addr":"$remote_addr","user":"$remote_user","time":"$time_local","request":"$request","status":$status,'
-    '"bytes":$body_bytes_sent,"referer":"$http_referer","agent":"$http_user_agent"}',
-    ('{"addr":"',),
-    ('","user":"-","time":"', '","user":"marlow","time":"'),
-    ('","request":"', '","status":', ',"bytes":', ',"referer":"', '","agent":"'),
-    '"}\n',
-    "\n",
-    r"\u00",
-)
+def _coded(special: str, letters: dict[str, str], code: str) -> Escape:
+    pattern = re.compile(special)
+    return lambda text: pattern.sub(lambda m: letters.get(m[0], code.format(ord(m[0]))), text)
+
+
+def _go(text: str) -> str:
+    # encoding/json makes JSON that is safe within HTML
+    return re.sub("[<>&]", lambda m: f"\\u{ord(m[0]):04x}", json.dumps(text)[1:-1])
+
+
+_QUOTE, _CONTROL = {'"': r"\"", "\\": r"\\"}, r'[\x00-\x1f"\\\x7f-\xff]'
+ESCAPES: Final[dict[str, Escape]] = {
+    "nginx": _coded(_CONTROL, {}, r"\x{:02X}"),
+    "apache": _coded(_CONTROL, _QUOTE, r"\x{:02x}"),
+    "lighttpd": _coded(_CONTROL, _QUOTE, r"\x{:02X}"),
+    "json": lambda text: json.dumps(text)[1:-1],
+    "go": _go,
+    "none": lambda text: text,
+    "hash": _coded(r'[\x00-\x1f"#{|}\x7f-\xff]', {}, "#{:02X}"),
+    "plus": lambda text: text.replace(" ", "+"),
+    "percent": lambda text: quote(text, safe="!$%&'()*+,-./:;=?@_", encoding="latin-1"),
+}
+"""How servers write what clients send."""
+
+
+def _shape(name: str, table: dict[str, str]) -> Shape:
+    escape = ESCAPES[table.get("escape", "nginx")]
+    line = table["line"]
+    return Shape(
+        table.get("format", name), tuple(_VALUE.split(f"{line}\n")), escape, table.get("missing", "-"),
+        table.get("unread", escape(HELLO)), table.get("head", ""),
+        quotes=escape('"') != '"' or f'"<{_AGENT}>"' not in line,
+    )  # fmt: skip
+
+
+def _wrapped(wrapper: str, around: dict[str, str], inner: Shape) -> Shape:
+    """Lines of a shape inside another one."""
+    outer = ESCAPES[around.get("escape", "none")]
+    inside = [text if i % 2 else outer(text) for i, text in enumerate(inner.parts)]
+    inside[-1] = outer(inner.parts[-1].removesuffix("\n"))
+    before, behind = (_VALUE.split(around.get(where, "")) for where in ("before", "behind"))
+    parts = [*before[:-1], before[-1] + inside[0], *inside[1:-1], inside[-1] + behind[0], *behind[1:]]  # fmt: skip
+    parts[-1] += "\n"
+    return replace(
+        inner, format=f"{wrapper}/{inner.format}", parts=tuple(parts), unread=outer(inner.unread),
+        escape=lambda text: outer(inner.escape(text)),
+    )  # fmt: skip
+
+
+def _read() -> dict[str, Shape]:
+    tables: dict[str, Any] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+    wrappers = tables.pop("wrapped")
+    shapes = {name: _shape(name, table) for name, table in tables.items()}
+    for wrapper, around in wrappers.items():
+        shapes[f"{wrapper}/combined"] = _wrapped(wrapper, around, shapes["combined"])
+    return shapes
+
+
+SHAPES: Final = _read()
+"""Every format that can be written, the one that all others are compared with first."""

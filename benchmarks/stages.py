@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.traffic import PROFILES
 from logscrub import blocks, lexicon, memory, schema, sink, transform
-from logscrub.formats import columns, fast, lexicons, lines
+from logscrub.formats import columns, fast, lexicons, lines, parse
 from logscrub.formats.catalogue import resolve
 from logscrub.identity import Chain
 from logscrub.machine import SIZES
@@ -104,7 +104,7 @@ def measured(log: Path, out: Path, *, policy: str, form: str) -> dict[str, float
             held.clear()
 
         for block in blocks.blocks(chunks()):
-            held.append(columns.parse(block, layout, compiled.needs, lexicons=compiled.lexicons))
+            held.append(parse(block, layout, compiled.needs, lexicons=compiled.lexicons))
             if sum(part.rows for part in held) >= SIZES.batch:
                 scrub()
         if held:

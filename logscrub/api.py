@@ -15,7 +15,8 @@ import pyarrow as pa
 from logscrub import keystore, profiles
 from logscrub.blocks import blocks
 from logscrub.errors import FormatError, KeyFileError, SourceError
-from logscrub.formats.choice import AUTO, choose_layout
+from logscrub.formats import hold
+from logscrub.formats.choice import AUTO, choose
 from logscrub.run.prepare import databases
 from logscrub.run.scrubbing import Scrubbing, Tally, scrubbed
 from logscrub.run.staging import SAMPLE
@@ -146,15 +147,18 @@ def _batches(
         keystore.init(keys)
     transform = compile_policy(chosen, databases(chosen, geo, asn))
     with contextlib.ExitStack() as stack:
-        found = blocks(_chunks(source, stack))
-        first = next(found, None)
-        if first is None:
+        chunks = _chunks(source, stack)
+        first = b"".join(itertools.islice(chunks, 1))
+        while first and len(first) < SAMPLE and (more := next(chunks, b"")):
+            first += more
+        if not first:
             return
-        choice = choose_layout(first.data[:SAMPLE], format)
-        if choice.layout is None:
+        choice = choose(first[:SAMPLE], format)
+        if choice.format is None:
             raise FormatError(choice.refusal, hint=choice.hint)
-        work = Scrubbing(choice.layout, transform, timezone, "", keys or Path(), datetime.now(UTC))
-        for parsed, table in scrubbed(itertools.chain([first], found), work):
+        work = Scrubbing(choice.format, transform, timezone, "", keys or Path(), datetime.now(UTC))
+        found = blocks(itertools.chain([first], chunks), hold=hold(choice.format))
+        for parsed, table in scrubbed(found, work):
             tally.add(parsed, table.newest_ms)
             yield from table.table.cast(COLUMNS).to_batches()
 

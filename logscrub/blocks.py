@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from logscrub.machine import SIZES
-from logscrub.schema import NO_REJECTS, REASONS, Block, Reason, Rejects
+from logscrub.schema import HEADER, NO_REJECTS, REASONS, Block, Reason, Rejects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,6 +16,10 @@ BLOCK_SIZE = SIZES.block
 """Bytes a block aims at."""
 
 _TOO_LONG = REASONS.index(Reason.TOO_LONG)
+_MARK = b"\xef\xbb\xbf"
+"""The byte order mark that may stand before the first line."""
+_LONGEST_HEADER = 8192
+"""Bytes of the longest `#Fields:` line that is remembered; CloudFront's has 600."""
 
 
 class Splitter:
@@ -28,6 +32,11 @@ class Splitter:
         offset: Where in its source the first byte pushed stands.
         size: Bytes without a line end after which a line is given up.
         dropped: Told the bytes of lines that are given up, line end included, as they pass.
+        header: Of a W3C log the `#Fields:` line that rules at the first byte.
+
+    Attributes:
+        hold: Told whole lines, says how many bytes at their end have to wait for those that follow, because they are
+            parts of one line.
     """
 
     def __init__(
@@ -36,7 +45,10 @@ class Splitter:
         *,
         size: int = BLOCK_SIZE,
         dropped: Callable[[bytes], object] = lambda _: None,
+        header: bytes = b"",
     ) -> None:
+        self.hold: Callable[[bytes], int] | None = None
+        self._header = header
         self._size = size
         self._dropped = dropped
         self._start = offset
@@ -45,11 +57,29 @@ class Splitter:
         self._skipped_from: int | None = None
         self._overlong: list[tuple[int, int]] = []
         self._has_line = False
+        self._waits = False
+        self._let_go = False
 
     @property
     def pending(self) -> int:
         """Bytes held back."""
         return self._held
+
+    @property
+    def end(self) -> int:
+        """Where in its source the last byte pushed ends."""
+        return self._start + self._held
+
+    @property
+    def whole(self) -> int:
+        """Bytes held back that are whole lines."""
+        held = b"".join(self._parts)
+        return held.rfind(b"\n") + 1
+
+    @property
+    def header(self) -> bytes:
+        """The `#Fields:` line that rules at the next block, empty for none."""
+        return self._header
 
     @property
     def has_line(self) -> bool:
@@ -73,7 +103,10 @@ class Splitter:
         self._parts.append(chunk)
         self._held += len(chunk)
         self._has_line = self._has_line or b"\n" in chunk
-        if self._held > self._size and not self._has_line:
+        if self._held > self._size and not self._has_line and self._waits:
+            # what waits for its other parts would be given up with the line behind it
+            self._has_line = self._let_go = True
+        elif self._held > self._size and not self._has_line:
             self._skipped_from = self._start
             for part in self._parts:
                 self._dropped(part)
@@ -92,14 +125,41 @@ class Splitter:
             self._end_skip(self._start)
         whole: Sequence[bytes | memoryview]
         whole, rest = (self._parts, []) if final else _cut(self._parts)
+        self._waits = False
+        if whole and self.hold and not final and not self._let_go:
+            whole, rest = self._held_back(whole, rest)
+        self._let_go = False
         if not whole and not self._overlong:
+            self._parts, self._has_line = rest, False
             return None
-        block = Block.of(*whole, offset=self._start, overlong=self._rejects())
+        block = Block.of(*whole, offset=self._start, overlong=self._rejects(), header=self._header)
+        if self._header or (not self._start and block.padded[:4].lstrip(_MARK)[:1] == b"#"):
+            self._header = last_header(block.data, self._header)
         self._parts = rest
         self._start += block.size
         self._held = sum(map(len, rest))
         self._has_line = False
         return block
+
+    def put_back(self, block: Block) -> None:
+        """Undo the last `take`."""
+        self._parts.insert(0, block.data)
+        self._start -= block.size
+        self._held += block.size
+        self._has_line, self._header = True, block.header
+        self._overlong = list(
+            zip(block.overlong.offsets.tolist(), block.overlong.lengths.tolist(), strict=True)
+        )
+
+    def _held_back(
+        self, whole: Sequence[bytes | memoryview], rest: list[bytes]
+    ) -> tuple[list[bytes], list[bytes]]:
+        assert self.hold
+        data = b"".join(whole)
+        cut = len(data) - self.hold(data)
+        kept, waiting = data[:cut], data[cut:]
+        self._waits = bool(waiting)
+        return [kept] if kept else [], [waiting, *rest] if waiting else rest
 
     def _end_skip(self, end: int) -> None:
         assert self._skipped_from is not None
@@ -126,8 +186,23 @@ def _cut(parts: list[bytes]) -> tuple[Sequence[bytes | memoryview], list[bytes]]
     return [], parts
 
 
+def last_header(data: bytes, header: bytes = b"") -> bytes:
+    """The last `#Fields:` line of whole lines; the one before them if they have none."""
+    at = data.rfind(b"\n" + HEADER) + 1
+    if not at and not data.lstrip(_MARK).startswith(HEADER):
+        return header
+    end = data.find(b"\n", at)
+    found = data[at : end if end >= 0 else len(data)].lstrip(_MARK).removesuffix(b"\r")
+    return found if len(found) <= _LONGEST_HEADER else b""
+
+
 def blocks(
-    chunks: Iterable[bytes], *, offset: int = 0, size: int = BLOCK_SIZE, final: bool = True
+    chunks: Iterable[bytes],
+    *,
+    offset: int = 0,
+    size: int = BLOCK_SIZE,
+    final: bool = True,
+    hold: Callable[[bytes], int] | None = None,
 ) -> Iterator[Block]:
     """Cut a stream of bytes into blocks of whole lines.
 
@@ -136,11 +211,13 @@ def blocks(
         offset: Where in its source the first byte stands.
         size: Bytes a block aims at.
         final: Whether an unterminated last line counts as a line.
+        hold: As `Splitter.hold`.
 
     Yields:
         Blocks that follow one another without gap.
     """
     splitter = Splitter(offset, size=size)
+    splitter.hold = hold
     for chunk in chunks:
         splitter.push(chunk)
         if splitter.pending >= size and (block := splitter.take()):

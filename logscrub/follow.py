@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import stat
+import sys
 import time
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -26,6 +28,8 @@ _EDGE: Final = 1024
 """Bytes at the beginning, and before the place up to which was read, that must stay as they were."""
 _SURE: Final = 1.0
 """Seconds that a file must stay shorter than what was read of it: network file systems tell stale sizes."""
+_OTHERS: Final = 64
+"""Files that the rest of a run has open at least: the ledger, locks, what is being written, merged or recognised."""
 _ROTATED: Final = re.compile(r"[.-]\d[\d._-]*(\.(gz|bz2|xz|zst))?")
 """What rotation appends to a name: a number or a date, and a compression."""
 
@@ -144,6 +148,23 @@ class Tail:
         now = time.monotonic()
         self._short_since = self._short_since or now
         return now - self._short_since >= _SURE
+
+
+def room() -> int:
+    """How many live files may be open at once: what the system allows, without a quarter for everything else.
+
+    Raises:
+        SourceError: There is room for none.
+    """
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY:
+        return sys.maxsize
+    if most <= _OTHERS:
+        raise SourceError(
+            f"no more than {most} files may be open, and {_OTHERS} are needed beside those that are followed",
+            hint="raise the limit: LimitNOFILE= in the unit, or ulimit -n",
+        )
+    return most - max(_OTHERS, most // 4)
 
 
 def opened(path: Path, position: int = 0) -> Tail:

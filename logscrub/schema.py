@@ -5,6 +5,7 @@ Everything here is a value. All other modules import it, and it imports none of 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ SCHEMA_VERSION = 1
 
 MAX_LINE = 65_536
 """Bytes of the longest line that is parsed; nginx and Apache can log 70 to 210 kB, which is always an attack."""
+
+HEADER = b"#Fields:"
+"""What the line of a W3C log begins with that says which fields the lines below it have."""
 
 PAD = 128
 """Zero bytes behind data that compiled loops read, so that a look ahead at the last value stays inside."""
@@ -107,6 +111,8 @@ class Raw(StrEnum):
     REFERER = "referer"
     AGENT = "agent"
     LANGUAGE = "language"
+    FORWARDED = "forwarded"
+    """What a proxy's header says about the client; read only when the policy trusts proxies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,16 +156,24 @@ class Block:
         padded: The bytes, ending with a line end unless it is the last line of the source, and `PAD` zero bytes.
         offset: Where the first byte stands in the decompressed source.
         overlong: Lines over `MAX_LINE` that were left out, as rejects.
+        header: Of a W3C log the `#Fields:` line that rules at the first line.
     """
 
     padded: bytes = field(repr=False)
     offset: int
     overlong: Rejects = NO_REJECTS
+    header: bytes = field(default=b"", repr=False)
 
     @classmethod
-    def of(cls, *data: bytes | memoryview, offset: int, overlong: Rejects = NO_REJECTS) -> Block:
+    def of(
+        cls,
+        *data: bytes | memoryview,
+        offset: int,
+        overlong: Rejects = NO_REJECTS,
+        header: bytes = b"",
+    ) -> Block:
         """A block of these portions, one after the other."""
-        return cls(b"".join([*data, bytes(PAD)]), offset, overlong)
+        return cls(b"".join([*data, bytes(PAD)]), offset, overlong, header)
 
     @property
     def size(self) -> int:
@@ -182,9 +196,10 @@ class Parsed:
         rows: How many lines fitted the format.
         columns: The fields that were asked for and that the format has, `rows` long each; see `Raw`.
         rejects: The lines that did not fit.
-        blanks: Lines of nothing but blanks.
+        blanks: Lines of nothing but blanks, and the `#` lines of W3C logs.
         lexicons: For a text column what its dictionary belongs to: blocks of the same lexicon have dictionaries that
             begin alike and only grow.
+        formats: How many rows each layout gave, by its name.
     """
 
     rows: int
@@ -192,6 +207,7 @@ class Parsed:
     rejects: Rejects
     blanks: int
     lexicons: Mapping[Raw, object] = field(default_factory=dict, repr=False)
+    formats: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def lines(self) -> int:
@@ -203,26 +219,29 @@ def joined(parts: Sequence[Parsed]) -> Parsed:
     """Blocks that follow one another, as one.
 
     Args:
-        parts: At least one, all with the same columns.
+        parts: At least one. A column that one of them lacks is null there.
     """
     if len(parts) == 1:
         return parts[0]
-    last = parts[-1]
     common = {
         raw: lexicon
-        for raw, lexicon in last.lexicons.items()
+        for raw, lexicon in parts[-1].lexicons.items()
         if all(part.lexicons.get(raw) is lexicon for part in parts)
     }
+    types = {raw: column.type for part in parts for raw, column in part.columns.items()}
     columns = {}
-    for raw, column in last.columns.items():
-        chunks = [part.columns[raw] for part in parts]
+    for raw, kind in types.items():
+        chunks = [
+            part.columns[raw] if raw in part.columns else pa.nulls(part.rows, kind)
+            for part in parts
+        ]
         if raw in common:
             indices = pa.concat_arrays([chunk.indices for chunk in chunks])
             # blocks are parsed side by side, so the last one need not know most
             values = max((chunk.dictionary for chunk in chunks), key=len)
             columns[raw] = pa.DictionaryArray.from_arrays(indices, values, safe=False)
         else:
-            if pa.types.is_dictionary(column.type):
+            if pa.types.is_dictionary(kind):
                 chunks = [compact(chunk) for chunk in chunks]
             columns[raw] = pa.chunked_array(chunks).unify_dictionaries().combine_chunks()
     return Parsed(
@@ -231,6 +250,7 @@ def joined(parts: Sequence[Parsed]) -> Parsed:
         sum((part.rejects for part in parts), NO_REJECTS),
         sum(part.blanks for part in parts),
         common,
+        dict(sum((Counter(part.formats) for part in parts), Counter())),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 _FINISHERS = 2
 """Files that are completed at the same time."""
+_IDLE = 2
+"""Batches without a row of a date after which those that are held are written."""
+_WORTH = 8
+"""Share of a row group that is worth one of its own: fewer rows take little memory."""
 _DAY_MS = 86_400_000
 _EPOCH = date(1970, 1, 1)
 
@@ -58,6 +63,7 @@ class _Part:
     held: list[pa.Table] = field(default_factory=list)
     held_rows: int = 0
     rows: int = 0
+    touched: int = 0
     file: BinaryIO | None = None
     writer: pq.ParquetWriter | None = None
 
@@ -77,6 +83,7 @@ class Sink:
         self._sorts = sorts
         self._parts: dict[int, _Part] = {}
         self._held = 0
+        self._added = 0
 
     def add(self, scrubbed: Scrubbed) -> None:
         """Take over the rows of one block.
@@ -84,13 +91,19 @@ class Sink:
         Raises:
             OutputError: The disk refuses; the batch must be discarded.
         """
+        self._added += 1
         for day, table in _by_day(scrubbed.table):
             part = self._parts.setdefault(day, _Part())
+            part.touched = self._added
             part.held.append(table)
             part.held_rows += table.num_rows
             part.rows += table.num_rows
             self._held += table.num_rows
             if part.held_rows >= SIZES.group:
+                self._write(part)
+        for part in self._parts.values():
+            # a day that is over: its rows would wait for the end of the file
+            if part.held_rows >= SIZES.group // _WORTH and self._added - part.touched >= _IDLE:
                 self._write(part)
         while self._held > SIZES.held:
             self._write(max(self._parts.values(), key=lambda part: part.held_rows))
@@ -176,7 +189,8 @@ def in_order(paths: Sequence[Path], spill: Path) -> Iterator[pa.RecordBatch]:
     """The rows of some files in the order of their values; what does not fit in memory spills.
 
     Raises:
-        OutputError: There is no room for it.
+        FullError: There is no room for it.
+        OutputError: It could not be sorted for another reason.
     """
     import duckdb  # noqa: PLC0415 — only coarse times need it, and it takes 50 ms to load
 
@@ -192,11 +206,20 @@ def in_order(paths: Sequence[Path], spill: Path) -> Iterator[pa.RecordBatch]:
             reader = rows.to_arrow_reader(SIZES.group)
             assert reader is not None, "a SELECT has a result"
             yield from reader
-    except duckdb.Error:
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        if _is_full(error):
+            raise output_error(OSError(errno.ENOSPC, ""), spill.parent) from None
         raise OutputError(
             f"the rows could not be sorted in {spill.parent}",
-            hint="free some space there and run it again",
+            hint="check the disk, and how much memory there is",
         ) from None
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether the engine that sorts ran out of disk: it passes on the system's words, or names its own limit."""
+    words = [os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
+    # it sets that limit to what the disk has left when it starts
+    return any(one in str(error) for one in (*words, "max_temp_directory_size"))
 
 
 def created(path: Path, schema: pa.Schema) -> tuple[BinaryIO, pq.ParquetWriter]:

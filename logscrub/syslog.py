@@ -17,6 +17,10 @@ _STAMPS: Final = frozenset(
 )
 """RFC 3164, 4.1.2, with every digit as 9."""
 _STAMP: Final = 16
+_INSTANT: Final = b"9999-99-99T99:99:99"
+_OFFSETS: Final = frozenset({b"Z", b"+99:99", b"-99:99"})
+_LONGEST_INSTANT: Final = 35
+"""RFC 3339, with up to nine digits of a second."""
 _MARK: Final = b"\xef\xbb\xbf"
 _LONGEST_NAME: Final = 32
 """RFC 5424, 6.3.2."""
@@ -26,8 +30,8 @@ _QUOTE, _BACKSLASH = b'"\\'
 def message(datagram: bytes) -> bytes | None:
     """What a datagram of syslog says.
 
-    RFC 3164 with or without priority and host name, as nginx and HAProxy send it, and RFC 5424. Octet counts belong to
-    streams and are not read.
+    RFC 3164 with or without priority and host name, as nginx and HAProxy send it, also with the time stamps of rsyslog
+    (RFC 3339), and RFC 5424. Octet counts belong to streams and are not read.
 
     Args:
         datagram: As it was received.
@@ -53,13 +57,26 @@ def _after_priority(text: bytes) -> int:
 
 def _rfc3164(text: bytes, at: int) -> bytes | None:
     """`Nov 22 02:32:34 [host] tag: message`; a first word that ends with a colon is the tag, as no host does."""
-    stamp = at + _STAMP
-    if text[at:stamp].translate(_DIGITS) not in _STAMPS:
+    stamp = _stamp_end(text, at)
+    if stamp < 0:
         return None
     word, _, rest = text[stamp:].partition(b" ")
     if word and not word.endswith(b":"):
         word, _, rest = rest.partition(b" ")
     return rest if word.endswith(b":") else None
+
+
+def _stamp_end(text: bytes, at: int) -> int:
+    """Behind a time stamp and its blank, -1 where there is none."""
+    end = at + _STAMP
+    if text[at:end].translate(_DIGITS) in _STAMPS:
+        return end
+    end = text.find(b" ", at, at + _LONGEST_INSTANT + 1)
+    shape = text[at:end].translate(_DIGITS) if end >= 0 else b""
+    second, fraction = shape[: len(_INSTANT)], shape[len(_INSTANT) :]
+    offset = fraction[1:].lstrip(b"9") if fraction.startswith(b".9") else fraction
+    good = second == _INSTANT and offset in _OFFSETS and len(fraction) - len(offset) <= 10
+    return end + 1 if good else -1
 
 
 def _rfc5424(text: bytes, at: int) -> bytes | None:

@@ -5,7 +5,7 @@ The table is *constructed* from what scrubbers return. A field that no line belo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from logscrub.schema import COLUMNS, Parsed, Raw, compact
 from logscrub.scrubbers import (
     address,
     agent,
+    forwarded,
     geo,
     language,
     number,
@@ -122,7 +123,9 @@ class Transform:
     @property
     def needs(self) -> frozenset[Raw]:
         """The raw fields to parse."""
-        return frozenset({Raw.TIME}).union(*(NEEDS.get(name, frozenset()) for name in self.kept))
+        needed = frozenset({Raw.TIME}).union(*(NEEDS.get(name, frozenset()) for name in self.kept))
+        behind = Raw.ADDRESS in needed and self.policy.address.trusted_proxies
+        return needed | {Raw.FORWARDED} if behind else needed
 
     @property
     def sorts(self) -> bool:
@@ -196,6 +199,7 @@ def _instants(parsed: Parsed) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 def _columns(
     transform: Transform, parsed: Parsed, keys: Mapping[int, key.Key | None], site_name: str
 ) -> dict[str, pa.Array]:
+    parsed = _with_clients(transform, parsed)
     policy, raw = transform.policy, parsed.columns
     columns = {
         name: through(transform, parsed, name, source, scrub)
@@ -215,6 +219,32 @@ def _columns(
         periods = key.period_of(_instants(parsed), policy.address.rotation.days)
         columns["client_token"] = _tokens(raw[Raw.ADDRESS], periods, keys)
     return columns
+
+
+def _with_clients(transform: Transform, parsed: Parsed) -> Parsed:
+    """The block with the client in the place of a trusted proxy that names it."""
+    networks = transform.policy.address.trusted_proxies
+    if not networks or not {Raw.ADDRESS, Raw.FORWARDED} <= parsed.columns.keys():
+        return parsed
+    trusted = forwarded.trusted(networks)
+    believed, named = (
+        through(transform, parsed, name, source, partial(scrub, trusted=trusted))
+        for name, source, scrub in (
+            ("believed", Raw.ADDRESS, forwarded.believed),
+            ("named", Raw.FORWARDED, forwarded.named),
+        )
+    )
+    peers = parsed.columns[Raw.ADDRESS]
+    behind = pc.add(peers.indices, pa.scalar(len(named.dictionary), pa.int32()))
+    chosen = pc.and_(believed.fill_null(False), named.is_valid())
+    column = pa.DictionaryArray.from_arrays(
+        pc.if_else(chosen, named.indices, behind),
+        pa.concat_arrays([named.dictionary, peers.dictionary]),
+    )
+    lexicons = dict(parsed.lexicons)
+    lexicons.pop(Raw.ADDRESS, None)
+    columns = {**parsed.columns, Raw.ADDRESS: compact(column)}
+    return replace(parsed, columns=columns, lexicons=lexicons)
 
 
 def through(transform: Transform, parsed: Parsed, name: str, source: Raw, scrub: Scrub) -> pa.Array:

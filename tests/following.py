@@ -5,23 +5,29 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+import pytest
 from program import line
 
+from logscrub import follow as tails
 from logscrub.dataset import FOLLOW, Dataset, create
+from logscrub.errors import BusyError, FullError
+from logscrub.ledger import Ledger
 from logscrub.profiles import read
-from logscrub.run import follow
+from logscrub.run import adopt, follow, upkeep
 from logscrub.run.following import Following, Watch, commit_all
 from logscrub.run.ingest import writing
 from logscrub.run.prepare import Wishes, job_for
 from logscrub.run.upkeep import Clock, Upkeep
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from logscrub.errors import LogscrubError
@@ -34,12 +40,14 @@ class Follower:
     out: Path
     paths: Sequence[str]
     flush: float = 0.0
+    precision: Literal["second", "hour"] = "second"
     said: list[str] = field(default_factory=list)
     errors: list[LogscrubError] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.held = ExitStack()
-        dataset, policy = Dataset(self.out), read("security-12m")[0]
+        dataset, base = Dataset(self.out), read("security-12m")[0]
+        policy = replace(base, time=replace(base.time, precision=self.precision))
         create(dataset)
         job = job_for(dataset, policy, Wishes(), now=datetime.now(UTC))
         ledger, _ = self.held.enter_context(writing(dataset, policy, stamp=job.stamp, mark=FOLLOW))
@@ -57,6 +65,23 @@ class Follower:
         for _ in range(times):
             follow.turn(self.state)
 
+    def loop(self) -> None:
+        """One turn as the loop of `follow` takes it: a full disk is a pause, which is over at once."""
+        self.state.paused_until = 0.0
+        try:
+            self.turn()
+        except (FullError, BusyError) as error:
+            follow._pause(self.state, error)
+
+    def keep_up(self, *, hourly: bool = True) -> None:
+        """What is done beside following, as if the day, and the hour, were over."""
+        keep = self.state.upkeep
+        keep.expired_on, keep.tried_at = None, -upkeep.HOURLY
+        keep.merged_at = -upkeep.HOURLY if hourly else time.monotonic()
+        for _ in range(2):
+            with ThreadPoolExecutor(1) as aside:
+                keep.turn(self.state.job, aside)
+
     def stop(self, *, cleanly: bool = True) -> None:
         """End; or be killed: what was not committed is gone."""
         if cleanly:
@@ -65,6 +90,41 @@ class Follower:
             one.stream.drop()
             one.tail.close()
         self.held.close()
+
+
+def impatient(patch: pytest.MonkeyPatch) -> None:
+    """Nothing waits for a clock."""
+    for module, name in (
+        (adopt, "_LOOK"), (adopt, "_THOROUGH"), (adopt, "_AGAIN"), (tails, "_SURE"),
+    ):  # fmt: skip
+        patch.setattr(module, name, 1e-9)
+
+
+@contextmanager
+def refusing(number: int, *, late: bool) -> Iterator[None]:
+    """The disk refuses one transaction of the ledger.
+
+    Args:
+        number: How many go well before it.
+        late: All of it is there, and only the answer is a refusal.
+    """
+    whole, left = Ledger.transaction, number
+
+    @contextmanager
+    def transaction(ledger: Ledger) -> Iterator[None]:
+        nonlocal left
+        left -= 1
+        is_refused = left == -1
+        with whole(ledger):
+            yield
+            if is_refused and not late:
+                raise FullError("no space left for the ledger")
+        if is_refused:
+            raise FullError("no space left for the ledger")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Ledger, "transaction", transaction)
+        yield
 
 
 class Server:

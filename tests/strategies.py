@@ -77,7 +77,7 @@ SAFE: Final = st.sampled_from(
 @cache
 def layout(text: str) -> Layout:
     """The layout of one of `FORMATS`, compiled once."""
-    return resolve(text)
+    return resolve(text).layouts[0]
 
 
 LAYOUTS: Final = st.sampled_from(FORMATS).map(layout)

@@ -19,7 +19,7 @@ from logscrub.formats.catalogue import resolve
 if TYPE_CHECKING:
     from pathlib import Path
 
-LINES = planted(resolve("combined"))
+LINES = planted(*resolve("combined").layouts)
 
 
 @pytest.mark.parametrize("policy", ["security-12m", "detection-90d", "strict-30d"])

@@ -14,6 +14,7 @@ from strategies import LAYOUTS, blocks, layout
 from logscrub.errors import FormatError
 from logscrub.formats import parse
 from logscrub.formats.catalogue import resolve
+from logscrub.formats.layout import Format
 from logscrub.schema import MAX_LINE, REASONS, Block, Parsed, Raw, Reason, Rejects
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ LINE = b'203.0.113.7 - - [22/Nov/2026:02:30:01 +0100] "GET /a?b HTTP/1.1" 200 12
 
 def read(text: bytes, of: Layout = COMBINED, *, offset: int = 0) -> Parsed:
     """The block as it is parsed by a server whose clock is in Berlin."""
-    return parse(Block.of(text, offset=offset), of, ALL, zone="Europe/Berlin")
+    return parse(Block.of(text, offset=offset), Format.of(of), ALL, zone="Europe/Berlin")
 
 
 def rows(parsed: Parsed) -> list[dict[str, Any]]:
@@ -67,7 +68,7 @@ def test_a_row() -> None:
 
 def test_only_what_is_wanted_is_built() -> None:
     """Columns are those asked for that the format has."""
-    found = parse(Block.of(LINE, offset=0), COMBINED, frozenset({Raw.STATUS, Raw.SITE}))
+    found = parse(Block.of(LINE, offset=0), Format.of(COMBINED), frozenset({Raw.STATUS, Raw.SITE}))
     assert set(found.columns) == {Raw.STATUS}
 
 
@@ -144,7 +145,7 @@ def test_rejects_say_where_and_why_but_not_what() -> None:
 def test_overlong_lines_of_the_block_are_rejects() -> None:
     """What the block left out is counted with what it holds, in order of the offsets."""
     overlong = read(b"x\n").rejects
-    found = parse(Block.of(b"y\n" + LINE, offset=2, overlong=overlong), COMBINED, ALL)
+    found = parse(Block.of(b"y\n" + LINE, offset=2, overlong=overlong), Format.of(COMBINED), ALL)
     assert [offset for offset, *_ in spots(found.rejects)] == [0, 2]
     assert found.lines == 3
 
@@ -225,10 +226,10 @@ def test_rows_of_apachelogs(cases: Path) -> None:
         if case["kind"] not in ("parse", "parse_time"):
             continue
         try:
-            of = resolve(case["log_format"])
+            (of,) = resolve(case["log_format"]).layouts
         except FormatError:  # formats without a time, which logscrub refuses
             continue
-        (row,) = rows(parse(Block.of(case["input"].encode(), offset=0), of, ALL, zone="UTC"))
+        (row,) = rows(parse(Block.of(case["input"].encode(), offset=0), Format.of(of), ALL, zone="UTC"))
         _check(row, case["expected"], of)
         checked += 1
     assert checked > 15

@@ -8,25 +8,25 @@ import re
 import sys
 from argparse import ArgumentTypeError
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 import blake3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks import floor, ingest, inputs, measure, peers, stages, suite
+from benchmarks import floor, ingest, inputs, measure, mmanon, peers, plot, stages, suite
 from benchmarks.corpus import DAYS, Corpus, size_of, statistics, write
 from benchmarks.traffic import PROFILES
-from logscrub.formats import split
 from logscrub.formats.catalogue import resolve
+from logscrub.formats.lines import lines_of, split
 from logscrub.schema import Block
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 END = date(2026, 3, 4)
 SIZE = 24_000_000
+BENCHMARKS = Path(ingest.__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +86,27 @@ def test_statistics(log: Path) -> None:
         name: found[name] for name, (low, high) in ranges.items() if not low <= found[name] <= high
     }
     assert not outside
+
+
+def _stated(profile: str) -> tuple[int, dict[str, float]]:
+    """The size for which README states what a profile is like, and what it states."""
+    text = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
+    head = re.search(rf"(?m)^\| \|.* `{profile}`, (20 MB) \|.*$", text)
+    assert head, profile
+    place = head[0].split(" | ").index(f"`{profile}`, {head[1]}")
+    table = text[head.end() :].split("\n\n")[0].splitlines()[2:]
+    cells = [row.strip("| ").split(" | ") for row in table]
+    return size_of(head[1]), {row[0]: float(row[place].replace(",", "")) for row in cells}
+
+
+@pytest.mark.parametrize("profile", ["typical", "botnet", "attack"])
+def test_stated_figures(profile: str, tmp_path: Path) -> None:
+    """README says of each kind of traffic what a log of it is like."""
+    size, stated = _stated(profile)
+    write(tmp_path / "log", size_bytes=size, end=END, profile=profile)
+    found = statistics(tmp_path / "log")
+    assert stated.keys() == found.keys()
+    assert found == {name: pytest.approx(is_, rel=0.05, abs=0.1) for name, is_ in stated.items()}
 
 
 def test_times(log: Path, corpus: Corpus) -> None:
@@ -194,9 +215,8 @@ def test_ratio() -> None:
 def test_profiles_are_in_their_format(name: str, tmp_path: Path) -> None:
     """Every line of every profile has the fields of its format, but for those that break off."""
     log = write(tmp_path / "log", size_bytes=2_000_000, end=END, profile=name)
-    found = split(
-        Block.of((tmp_path / "log").read_bytes(), offset=0), resolve(PROFILES[name].shape.format)
-    )
+    (layout,) = resolve(PROFILES[name].shape.format).layouts
+    found = split(lines_of(Block.of((tmp_path / "log").read_bytes(), offset=0)), layout)
     assert (found.rows, len(found.rejects)) == (log.lines - log.broken, log.broken)
 
 
@@ -228,6 +248,59 @@ def test_peers(tmp_path: Path, log: Path, corpus: Corpus) -> None:
     kept = corpus.lines - corpus.broken
     assert peers.polars_groups(log, tmp_path) == kept
     assert kept <= peers.duckdb_csv(log, tmp_path) <= corpus.lines
+
+
+@pytest.mark.skipif(not peers.installed("mmanon"), reason="rsyslogd with mmanon is not installed")
+def test_mmanon(tmp_path: Path, log: Path, corpus: Corpus) -> None:
+    """Every line comes out, in order and without the last byte of its address."""
+    assert peers.PEERS["mmanon"](log, tmp_path) == corpus.lines
+    written = tmp_path / peers.ANONYMISED["mmanon"]
+    assert peers.left_whole(log, written) == 0
+    with log.open(encoding="ascii") as source, written.open(encoding="ascii") as target:
+        for line, out in zip(source, target, strict=True):
+            address, rest = line.split(" ", 1)
+            # further on it takes versions of browsers for addresses
+            assert out.split(" ", 1)[1].split('"')[0] == rest.split('"')[0]
+            assert ":" in address or out.startswith(address.rsplit(".", 1)[0] + ".0 ")
+
+
+def test_mmanon_ends_with_the_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon that ends before the last line is an error, not a wait; one that is not there is a peer left out."""
+    (tmp_path / "log").write_text("192.0.2.1 - -\n", encoding="ascii")
+    monkeypatch.setattr(mmanon, "_command", lambda *_: ["true"])
+    with pytest.raises(SystemExit, match="0 lines of 1"):
+        mmanon.mmanon(tmp_path / "log", tmp_path)
+    monkeypatch.setattr(mmanon, "_command", lambda *_: [str(tmp_path / "nothing")])
+    assert not mmanon.works()
+    assert "rsyslog" in peers.how_to_install("mmanon")
+
+
+def test_left_whole(tmp_path: Path) -> None:
+    """Addresses that a peer left as they were are counted; networks, and those that look like one, are not."""
+    log, written = tmp_path / "log", tmp_path / "written"
+    log.write_text("192.0.2.7 - a\n192.0.2.0 - b\n2001:db8::7 - c\n198.51.100.1 - d\n")
+    written.write_text("192.0.2.0 - a\n192.0.2.0 - b\n2001:db8:: - c\n198.51.100.0 - d\n")
+    assert peers.left_whole(log, written) == 0
+    written.write_text("192.0.2.7 - a\n192.0.2.0 - b\n2001:db8::7 - c\n198.51.100.0 - d\n")
+    assert peers.left_whole(log, written) == 2
+
+
+@pytest.mark.skipif(find_spec("matplotlib") is None, reason="Matplotlib is not installed")
+def test_plots(tmp_path: Path) -> None:
+    """What is kept can be drawn again, to the same bytes, and shows every contestant and every point."""
+    result = json.loads((BENCHMARKS / "results" / "suite.json").read_text(encoding="utf-8"))
+    drawn = []
+    for name in ("once", "again"):
+        folder = tmp_path / name
+        folder.mkdir()
+        plot.draw(result, folder)
+        drawn.append({path.name: path.read_bytes() for path in sorted(folder.iterdir())})
+    assert drawn[0] == drawn[1]
+    texts = {name: data.decode() for name, data in drawn[0].items()}
+    assert all(f">{who}</text>" in texts["suite.svg"] for who in result["contestants"])
+    for across, points in result["growth"].items():
+        for point in points:
+            assert f">{point['at']:,}</text>" in texts[f"by-{across}.svg"]
 
 
 def test_suite(tmp_path: Path) -> None:

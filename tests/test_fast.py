@@ -13,7 +13,7 @@ from strategies import FORMATS, LAYOUTS, blocks, layout
 from logscrub.compiled import padded
 from logscrub.formats import fast, scan
 from logscrub.formats.layout import Kind
-from logscrub.formats.lines import split
+from logscrub.formats.lines import lines_of, split
 from logscrub.formats.program import program
 from logscrub.formats.scan import split_line
 from logscrub.formats.stamps import shape
@@ -44,11 +44,11 @@ def exact(data: bytes, of: Layout) -> list[list[tuple[int, int]] | Reason]:
 
 def indexed(data: bytes, of: Layout) -> list[list[tuple[int, int]] | Reason]:
     """The same, as `split` says it."""
-    found = split(Block.of(data, offset=1), of)
+    found = split(lines_of(Block.of(data, offset=1)), of)
     pairs = np.stack([found.starts, found.ends], axis=-1).transpose(1, 0, 2).tolist()
     said: dict[int, list[tuple[int, int]] | Reason] = {
         int(start): [tuple(pair) for pair in row]
-        for start, row in zip(found.line_starts, pairs, strict=True)
+        for start, row in zip(found.lines.starts, pairs, strict=True)
     }
     rejects = found.rejects
     for offset, reason in zip(rejects.offsets, rejects.reasons, strict=True):

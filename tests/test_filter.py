@@ -16,10 +16,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from logscrub.errors import FormatError, PolicyError
-from logscrub.formats import parse, split
+from logscrub.formats import parse
 from logscrub.formats.apache import compile_apache
-from logscrub.formats.catalogue import CATALOGUE, named, resolve
-from logscrub.formats.layout import Escape, Kind
+from logscrub.formats.catalogue import named, names, resolve
+from logscrub.formats.layout import Escape, Format, Kind
+from logscrub.formats.lines import lines_of, split
 from logscrub.formats.nginx import compile_nginx
 from logscrub.formats.scan import split_line
 from logscrub.formats.stamps import read
@@ -27,8 +28,8 @@ from logscrub.formats.unescape import decode
 from logscrub.policy import Agent
 from logscrub.run import restamp
 from logscrub.run.agents import agent_texts
-from logscrub.run.filter import Filtering, filtering, scrub_block
-from logscrub.run.prepare import Wishes, layout_from
+from logscrub.run.filter import Filtering, Text, filtering, scrub_block
+from logscrub.run.prepare import Wishes, configured
 from logscrub.run.rebuild import written
 from logscrub.schema import Block, Raw, Reason
 from logscrub.scrubbers import bots
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from logscrub.formats.layout import Layout
+    from logscrub.schema import Parsed
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
@@ -61,8 +63,18 @@ def work(policy: str = "", *settings_: str, **wishes: Any) -> Filtering:
     return filtering(Wishes(policy, settings_, **wishes), lambda: NOW)
 
 
-def run(data: bytes, layout: Layout, how: Filtering | None = None) -> bytes:
-    return bytes(scrub_block(Block.of(data, offset=0), layout, how or work())[1])
+def run(data: bytes, reads: Format | Layout, how: Filtering | None = None) -> bytes:
+    return shown(scrubbed(data, reads, how or work())[1])
+
+
+def scrubbed(data: bytes, reads: Format | Layout, how: Filtering) -> tuple[Parsed, list[Text]]:
+    reads = reads if isinstance(reads, Format) else Format.of(reads)
+    return scrub_block(Block.of(data, offset=0), reads, how)
+
+
+def shown(texts: list[Text]) -> bytes:
+    """What `filter` would write."""
+    return b"".join(line for text in texts for line in [text.header, *text.lines.to_pylist()])
 
 
 def layouts() -> dict[str, Layout]:
@@ -74,8 +86,9 @@ def layouts() -> dict[str, Layout]:
     strings["split time"] = '%{%d/%b/%Y}t %h "%r" %{%T %z}t %>s %{us}T "%{Accept-Language}i"'
     strings["12 hours"] = '%h %{%A %e %B %y %I:%M:%S %p %Z}t "%r" %>s'
     strings["epochs"] = '%{sec}t %{usec_frac}t %{msec}t %h "%r" %>s "%{User-Agent}i"'
-    return {name: named(name) for name in CATALOGUE} | {
-        name: resolve(text) for name, text in strings.items()
+    plain = ((name, named(name).layouts) for name in names())
+    return {name: found[0] for name, found in plain if len(found) == 1 and not found[0].paths} | {
+        name: resolve(text).layouts[0] for name, text in strings.items()
     }
 
 
@@ -233,11 +246,11 @@ def test_scrubbed_lines_are_lines_of_the_same_format(data: st.DataObject) -> Non
     policy = data.draw(st.sampled_from(["security-12m", "details-12m", "strict-30d"]))
     how = work(policy)
     drawn = data.draw(st.lists(st.composite(_line)(layout), min_size=1, max_size=5))
-    parsed, out = scrub_block(Block.of(b"\n".join(drawn), offset=0), layout, how)
-    again, twice = scrub_block(Block.of(out.to_pybytes(), offset=0), layout, how)
+    parsed, out = scrubbed(b"\n".join(drawn), layout, how)
+    again, twice = scrubbed(shown(out), layout, how)
     assert (again.rows, len(again.rejects), again.blanks) == (parsed.rows, 0, 0)
-    assert twice.to_pybytes() == out.to_pybytes()
-    text = out.to_pybytes().decode("utf-8", "surrogateescape")
+    assert shown(twice) == shown(out)
+    text = shown(out).decode("utf-8", "surrogateescape")
     assert not [word for word in PLANTED if word in text]
 
 
@@ -307,7 +320,7 @@ def test_a_written_time_reads_as_the_same_time(
 @pytest.mark.parametrize("precision", ["second", "minute", "hour", "day"])
 def test_every_time_of_a_line_is_coarsened(precision: str) -> None:
     """A line with four times tells no more of the moment than the policy lets one tell."""
-    layout = resolve('%{msec}t %{usec}t %{msec_frac}t [%{%d/%b/%Y:%H:%M:%S}t %{%z}t] %h "%r" %>s')
+    (layout,) = resolve('%{msec}t %{usec}t %{msec_frac}t [%{%d/%b/%Y:%H:%M:%S}t %{%z}t] %h "%r" %>s').layouts
     how = work("", f"time.precision={precision}")
     lines = [
         f'{1795311076000 + ms} {(1795311076000 + ms) * 1000 + 7} {ms % 1000:03} [22/Nov/2026:02:31:{16 + ms // 1000:02} +0100] 192.0.2.1 "-" 200\n'
@@ -326,7 +339,7 @@ def test_every_time_of_a_line_is_coarsened(precision: str) -> None:
 
 def test_local_times_stay_local() -> None:
     """A format without an offset needs no zone, coarsened or not, unless tokens depend on the day."""
-    layout = resolve('%{%Y-%m-%d %H:%M:%S}t %h "%r" %>s')
+    (layout,) = resolve('%{%Y-%m-%d %H:%M:%S}t %h "%r" %>s').layouts
     before = b'2026-11-22 02:31:16 192.0.2.1 "-" 200\n'
     assert run(before, layout) == before.replace(b".1 ", b".0 ")
     assert run(before, layout, work("strict-30d")) == b'2026-11-22 02:00:00 0.0.0.0 "-" 200\n'
@@ -334,7 +347,7 @@ def test_local_times_stay_local() -> None:
 
 def test_tokens_need_a_zone_where_lines_have_none(tmp_path: Path) -> None:
     """With tokens the day in UTC decides on the key, so a format without an offset is refused unless a zone is named."""
-    layout = resolve('%{%Y-%m-%d %H:%M:%S}t %h "%r" %>s')
+    (layout,) = resolve('%{%Y-%m-%d %H:%M:%S}t %h "%r" %>s').layouts
     before = b'2026-11-22 00:31:16 192.0.2.1 "-" 200\n'
     with pytest.raises(FormatError, match="offset"):
         run(before, layout, work("detection-90d", keys=tmp_path / "keys"))
@@ -506,20 +519,20 @@ def test_nothing_planted_comes_out(cases: Path, file: str, policy: str) -> None:
     """Live servers' logs: every line gives one line, one reject or is blank; the output is stable and holds nothing planted."""
     folder = cases / "logs" / "live-servers"
     text = LIVE[file]
-    layout = layout_from(str(folder / text)) if ".conf:" in text else resolve(text)
+    layout = configured(str(folder / text)) if ".conf:" in text else resolve(text)
     data = (folder / file).read_bytes()
     how = work(policy)
     parsed, out = scrub_block(Block.of(data, offset=0), layout, how)
     assert parsed.lines == data.count(b"\n")
     assert parsed.rows > 0.8 * parsed.lines
-    shown = out.to_pybytes()
-    assert shown.count(b"\n") == parsed.rows
-    again, twice = scrub_block(Block.of(shown, offset=0), layout, how)
+    written_ = shown(out)
+    assert written_.count(b"\n") == parsed.rows
+    again, twice = scrub_block(Block.of(written_, offset=0), layout, how)
     assert again.rows == parsed.rows
-    assert twice.to_pybytes() == shown
-    assert not [word for word in CANARIES if word in shown.lower()]
-    if layout.escape is Escape.JSON:
-        assert all(json.loads(row) for row in shown.splitlines())
+    assert shown(twice) == written_
+    assert not [word for word in CANARIES if word in written_.lower()]
+    if layout.layouts[0].escape is Escape.JSON:
+        assert all(json.loads(row) for row in written_.splitlines())
 
 
 @pytest.mark.parametrize("file", ["elastic_apache_logs", "hackers-access.log"])
@@ -527,15 +540,15 @@ def test_real_logs_stay_readable(cases: Path, file: str) -> None:
     """Real logs: what is read from the output is what ingest keeps of the input, and scrubbing again changes nothing."""
     data = (cases / "logs" / file).read_bytes()
     parsed, out = scrub_block(Block.of(data, offset=0), named("combined"), work())
-    shown = out.to_pybytes()
+    written_ = shown(out)
     wanted = frozenset({Raw.TIME, Raw.STATUS, Raw.BYTES, Raw.METHOD, Raw.PROTOCOL})
     before = parse(Block.of(data, offset=0), named("combined"), wanted)
-    after = parse(Block.of(shown, offset=0), named("combined"), wanted)
+    after = parse(Block.of(written_, offset=0), named("combined"), wanted)
     assert before.rows == after.rows == parsed.rows
     for raw in (Raw.TIME, Raw.STATUS, Raw.BYTES):
         assert after.columns[raw].equals(before.columns[raw])
-    assert run(shown, named("combined")) == shown
-    addresses = {row.split(b" ")[0].decode() for row in shown.splitlines()}
+    assert run(written_, named("combined")) == written_
+    addresses = {row.split(b" ")[0].decode() for row in written_.splitlines()}
     assert all(one.endswith(".0") for one in addresses if ":" not in one)
 
 
@@ -545,4 +558,4 @@ def test_split_and_rebuild_agree_on_apache() -> None:
     before = b'192.0.2.1 - - [22/Nov/2026:02:31:16 +0000] "GET / HTTP/1.1" 304 - 123456 - -\n'
     out = run(before, layout)
     assert out == b'192.0.2.0 - - [22/Nov/2026:02:31:16 +0000] "GET / HTTP/1.1" 304 - 123000 - -\n'
-    assert split(Block.of(out, offset=0), layout).rows == 1
+    assert split(lines_of(Block.of(out, offset=0)), layout).rows == 1

@@ -11,17 +11,19 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+import duckdb
 import pytest
-from following import Follower, Server
+from following import Follower, Server, impatient, refusing
 from program import count, ingest, line, lines, logscrub, numbers
 
 from logscrub import dataset
-from logscrub import follow as tails
-from logscrub.run import adopt, following, upkeep
+from logscrub.run import following, upkeep
+from logscrub.run.expire import expire
 from logscrub.run.following import figures
 from logscrub.run.upkeep import PROBATION, Clock
 
@@ -31,14 +33,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing waits for a clock."""
-    for module, name in (
-        (adopt, "_LOOK"),
-        (adopt, "_THOROUGH"),
-        (adopt, "_AGAIN"),
-        (tails, "_SURE"),
-    ):
-        monkeypatch.setattr(module, name, 1e-9)
+    impatient(monkeypatch)
 
 
 @pytest.fixture
@@ -48,9 +43,13 @@ def server(tmp_path: Path) -> Iterator[Server]:
     one.close()
 
 
-def followed(tmp_path: Path, *paths: object) -> Follower:
+def followed(
+    tmp_path: Path, *paths: object, precision: Literal["second", "hour"] = "second"
+) -> Follower:
     return Follower(
-        tmp_path / "out", [str(path) for path in paths or [tmp_path / "log" / "access.log"]]
+        tmp_path / "out",
+        [str(path) for path in paths or [tmp_path / "log" / "access.log"]],
+        precision=precision,
     )
 
 
@@ -223,41 +222,69 @@ def test_a_packed_copy_in_another_folder_adds_nothing(server: Server, tmp_path: 
     assert numbers(tmp_path / "out") == list(range(1, 46))
 
 
-@pytest.mark.parametrize("where", ["row groups", "ledger"])
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize(
+    ("where", "precision"),
+    [
+        ("files", "second"),
+        ("folders", "second"),
+        ("ledger", "second"),
+        ("files", "hour"),
+        ("sorting", "hour"),
+    ],
+)
 def test_a_full_disk_pauses_and_resumes(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    precision: Literal["second", "hour"],
+    *,
+    is_restarted: bool,
 ) -> None:
-    """Nothing is lost, nothing doubled, one message; `expire` goes on meanwhile."""
-    from logscrub.run import follow  # noqa: PLC0415 — its loop alone is meant
-
-    one = followed(tmp_path)
-    server.write(2)
-    one.turn(2)
+    """Nothing is lost, nothing doubled, one message; `expire` goes on meanwhile. Killed in its pause, it is no worse."""
 
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "full")
 
-    with monkeypatch.context() as patch:
-        if where == "row groups":
-            patch.setattr(os, "fsync", refuse)
-        else:
-            patch.setattr(dataset, "sync_folder", refuse)
+    def refuse_to_sort(**_: object) -> None:
+        raise duckdb.IOException(f'Could not write file "x": {os.strerror(errno.ENOSPC)}')
+
+    one = followed(tmp_path, precision=precision)
+    server.write(2)
+    one.turn(2)
+    with ExitStack() as full:
+        patch = full.enter_context(monkeypatch.context())
         server.write(3)
         for _ in range(3):
-            try:
-                one.turn()
-            except Exception as error:  # noqa: BLE001 — as the loop does
-                follow._pause(one.state, error)  # type: ignore[arg-type]
+            if where == "ledger":
+                full.enter_context(refusing(0, late=False))
+            else:
+                module, name = {
+                    "files": (os, "fsync"),
+                    "folders": (dataset, "sync_folder"),
+                    "sorting": (duckdb, "connect"),
+                }[where]
+                patch.setattr(module, name, refuse_to_sort if where == "sorting" else refuse)
+            one.loop()
     assert figures(one.state).paused
     assert len([error for error in one.errors if "no space" in error.what]) == 1
-    assert logscrub("expire", tmp_path / "out").code == 0
+    expire(one.state.out, now=datetime.now(UTC))
+    if is_restarted:
+        one.stop(cleanly=False)
+        one = followed(tmp_path, precision=precision)
     server.write(1)
-    one.state.paused_until = 0.0
-    one.turn(2)
+    one.loop()
+    one.loop()
     assert not figures(one.state).paused
-    assert one.state.total.rows == 6
     one.stop()
     assert numbers(tmp_path / "out") == list(range(1, 7))
+    again = followed(tmp_path, precision=precision)
+    server.write(1)
+    again.turn(2)
+    again.stop()
+    assert again.state.total.rows == 1
+    assert numbers(tmp_path / "out") == list(range(1, 8))
 
 
 def test_a_young_log_keeps_its_identity_through_restarts(server: Server, tmp_path: Path) -> None:
@@ -366,6 +393,20 @@ def test_a_clock_that_leaps_deletes_nothing_for_a_day() -> None:
         assert not clock.is_trusted()
         assert not pass_by(20)
         assert clock.is_trusted()
+
+
+def test_a_clock_that_leaps_forgets_no_source(server: Server, tmp_path: Path) -> None:
+    """What was renamed a moment ago is not long gone because the clock says so."""
+    one = followed(tmp_path)
+    server.write(1)
+    one.turn(2)
+    server.live.unlink()
+    wall = [datetime.now(UTC)]
+    one.state.upkeep.clock = Clock(lambda: wall[0])
+    wall[0] += timedelta(days=400)
+    one.keep_up()
+    assert one.state.ledger.sources()[0].head is not None
+    one.stop()
 
 
 # --- as a process ----------------------------------------------------------------------------------

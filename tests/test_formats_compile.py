@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from logscrub.errors import FormatError
 from logscrub.formats import times
 from logscrub.formats.apache import DIRECTIVES, compile_apache
-from logscrub.formats.catalogue import CATALOGUE, named, resolve
+from logscrub.formats.catalogue import entry, named, names, resolve
 from logscrub.formats.draft import MAX_FORMAT
 from logscrub.formats.layout import Escape, Kind, Layout, Role
 from logscrub.formats.nginx import VARIABLES, compile_nginx
@@ -46,7 +46,8 @@ DIRECTIVE_TABLE: list[Row] = [
     ("%{user-agent}i", Kind.FREE, Raw.AGENT, 1),
     ("%{Accept-Language}i", Kind.FREE, Raw.LANGUAGE, 1),
     ("%{Host}i", Kind.FREE, Raw.SITE, 1),
-    ("%{X-Forwarded-For}i", Kind.FREE, None, 1),
+    ("%{X-Forwarded-For}i", Kind.FREE, Raw.FORWARDED, 1),
+    ("%{Via}i", Kind.FREE, None, 1),
     ("%I", Kind.NUMBER, None, 1),
     ("%k", Kind.NUMBER, None, 1),
     ("%l", Kind.TOKEN, None, 1),
@@ -88,7 +89,20 @@ DIRECTIVE_TABLE: list[Row] = [
 VARIABLE_TABLE: list[Row] = [
     ("$remote_addr", Kind.TOKEN, Raw.ADDRESS, 1),
     ("$realip_remote_addr", Kind.TOKEN, None, 1),
-    ("$http_x_forwarded_for", Kind.FREE, None, 1),
+    ("$http_x_forwarded_for", Kind.FREE, Raw.FORWARDED, 1),
+    ("$http_forwarded", Kind.FREE, Raw.FORWARDED, 1),
+    ("$http_x_real_ip", Kind.FREE, Raw.FORWARDED, 1),
+    ("$http_cf_connecting_ip", Kind.FREE, Raw.FORWARDED, 1),
+    ("$http_true_client_ip", Kind.FREE, Raw.FORWARDED, 1),
+    ("$http_fastly_client_ip", Kind.FREE, Raw.FORWARDED, 1),
+    ("$http_x_azure_clientip", Kind.FREE, Raw.FORWARDED, 1),
+    ("$http_incap_client_ip", Kind.FREE, Raw.FORWARDED, 1),
+    ("$http_x_sucuri_clientip", Kind.FREE, Raw.FORWARDED, 1),
+    ("$http_fly_client_ip", Kind.FREE, Raw.FORWARDED, 1),
+    ("$http_x_cluster_client_ip", Kind.FREE, Raw.FORWARDED, 1),
+    ("$http_x_client_ip", Kind.FREE, Raw.FORWARDED, 1),
+    ("$proxy_add_x_forwarded_for", Kind.FREE, Raw.FORWARDED, 1),
+    ("$http_via", Kind.FREE, None, 1),
     ("$time_local", Kind.TIME, Role.TIME, 1),
     ("$time_iso8601", Kind.TIME, Role.TIME, 1),
     ("$msec", Kind.TIME, Role.TIME, 1),
@@ -207,13 +221,13 @@ def test_the_better_of_several_variables_is_kept(text: str, expected: dict[str, 
 
 def test_combined_of_both_servers_is_one_layout() -> None:
     """The combined of nginx keeps what the catalogue's keeps, in the same kinds; only the ident is Apache's own."""
-    ours = [field for field in named("combined").fields if field.name != "%l"]
+    ours = [field for field in named("combined").layouts[0].fields if field.name != "%l"]
     theirs = compile_nginx(NGINX_COMBINED).fields
     assert [(f.kind, f.keeps, f.time) for f in ours] == [(f.kind, f.keeps, f.time) for f in theirs]
     assert [f.kind for f in theirs] == [
         Kind.TOKEN, Kind.FREE, Kind.TIME, Kind.QUOTED, Kind.NUMBER, Kind.NUMBER, Kind.QUOTED, Kind.QUOTED,
     ]  # fmt: skip
-    assert named("combined").escape is Escape.BACKSLASH
+    assert named("combined").layouts[0].escape is Escape.BACKSLASH
 
 
 def test_brackets_of_the_apache_time_are_literals() -> None:
@@ -387,13 +401,17 @@ def test_wrong_time_formats_are_refused(text: str) -> None:
 
 
 def test_the_catalogue_compiles() -> None:
-    """Every entry has a time with a zone, an address, a status and a size; the vhosts also a site."""
-    for name, entry in CATALOGUE.items():
-        layout = named(name)
-        assert layout.zoned
-        assert layout.name == entry.name == name
-        assert {"Role.TIME", "Role.REQUEST", "address", "status", "bytes"} <= set(kept(layout))
-        assert ("site" in kept(layout)) == name.startswith("vhost")
+    """Every layout of every entry has a time, an address and a status, and says where it comes from."""
+    for name in names():
+        found = entry(name)
+        assert found.name == found.format.name == name
+        assert found.about
+        assert found.origin
+        assert found.format.headed or found.format.layouts
+        for layout in found.format.layouts:
+            assert layout.name.partition(" ")[0] == name
+            assert {"Role.TIME", "address"} <= set(kept(layout))
+            assert "status" in kept(layout) or "cut" in layout.fields[-1].name
 
 
 @pytest.mark.parametrize(
@@ -412,7 +430,7 @@ def test_a_format_option_is_a_name_or_a_string(
     text: str, name: str, escape: Escape, fields: int
 ) -> None:
     """What has `$name` in it is nginx's, what has `%x` in it Apache's, the rest is a name."""
-    layout = resolve(text)
+    (layout,) = resolve(text).layouts
     assert (layout.name, layout.escape, len(layout.fields)) == (name, escape, fields)
 
 
@@ -452,7 +470,8 @@ def test_compiling_either_works_or_raises_a_format_error(text: str, require_time
 def test_resolving_either_works_or_raises_a_format_error(text: str) -> None:
     """What a user may write after `--format` never ends in another exception."""
     with suppress(FormatError):
-        assert resolve(text).fields
+        found = resolve(text)
+        assert found.layouts or found.headed
 
 
 def test_formats_of_others(cases: Path) -> None:

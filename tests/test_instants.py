@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from logscrub.errors import FormatError
 from logscrub.formats import instants, parse, stamps
 from logscrub.formats.catalogue import resolve
-from logscrub.formats.lines import split
+from logscrub.formats.lines import lines_of, split
 from logscrub.schema import Block, Raw, Reason
 
 MONTHS: Final = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
@@ -152,9 +152,10 @@ def test_a_zone_that_is_none(zone: str | None) -> None:
 )
 def test_both_readers_agree(texts: list[str]) -> None:
     """Time stamps read all at once and one by one have the same parts."""
-    of = resolve("%t %>s")
+    (of,) = resolve("%t %>s").layouts
     tokens = of.fields[0].time
-    found = split(Block.of("".join(f"{text} 200\n" for text in texts).encode(), offset=0), of)
+    block = Block.of("".join(f"{text} 200\n" for text in texts).encode(), offset=0)
+    found = split(lines_of(block), of)
     parts, bad = instants._parts(found.data, found.starts[0], found.ends[0], tokens)
     for i, text in enumerate(texts):
         one = stamps.read(text.encode(), tokens) or stamps.read(text[1:-1].encode(), tokens)

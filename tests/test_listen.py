@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from logscrub import listen, receiver, syslog
 from logscrub.errors import SourceError, UsageError
-from logscrub.formats import split
 from logscrub.formats.catalogue import named
+from logscrub.formats.lines import lines_of, split
 from logscrub.listen import Listener, listening
 from logscrub.schema import MAX_LINE, Block, Reason
 
@@ -205,7 +205,7 @@ def test_each_datagram_is_one_row_or_one_reject(
 ) -> None:
     """A line end inside forges nothing; neither does what was cut off."""
     line, _ = receiver._line(datagram, flags, 0, receiver.Counts())
-    found = split(Block.of(line + LINE + b"\n", offset=1), named("combined"))
+    found = split(lines_of(Block.of(line + LINE + b"\n", offset=1)), *named("combined").layouts)
     assert found.rows == 2 - (reason is not None)
     assert found.rejects.by_reason() == ({reason: 1} if reason else {})
     assert found.blanks == 0
@@ -664,7 +664,7 @@ def test_every_request_to_nginx_arrives(folder: Path, nginx: int) -> None:
                 found += taken(listener, 10)
         assert listener.counts == (300, 0, 0, 0)
     assert [line.split()[6] for line in found] == [b"/%d" % number for number in range(300)]
-    whole = split(Block.of(b"\n".join(found), offset=1), named("combined"))
+    whole = split(lines_of(Block.of(b"\n".join(found), offset=1)), *named("combined").layouts)
     assert whole.rows == 300
     assert (folder / "error.log").read_bytes() == b""
 

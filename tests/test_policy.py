@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -60,6 +61,14 @@ def unique(one: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[str, ...]]:
     return st.lists(one, max_size=5, unique=True).map(tuple)
 
 
+# as they are read: in order, IPv4 first
+proxies = st.lists(
+    st.sampled_from(["10.0.0.0/8", "10.0.0.0/16", "203.0.113.7/32", "2001:db8:1::/48", "fd00::/8"]),
+    max_size=3,
+    unique=True,
+).map(lambda found: tuple(sorted(found, key=lambda one: (":" in one, ip_network(one)))))
+
+
 @st.composite
 def addresses(draw: st.DrawFn) -> Address:
     rotation, key_ttl = sorted(draw(st.tuples(days, days)), key=lambda period: period.days)
@@ -70,6 +79,7 @@ def addresses(draw: st.DrawFn) -> Address:
         version=draw(st.booleans()),
         rotation=rotation,
         key_ttl=key_ttl,
+        trusted_proxies=draw(proxies),
     )
 
 
@@ -222,6 +232,58 @@ def test_the_table_of_settings_covers_the_value() -> None:
         ("[site]\nallow = ['A.example']", "site.allow has an entry", "lower case"),
         ("[site]\nallow = ['a', 'a']", "site.allow names something twice", ""),
         ("[site]\nallow = ['_other']", "site.allow has an entry", ""),
+        (
+            "[address]\ntrusted_proxies = '10.0.0.0/8'",
+            "address.trusted_proxies must be a list of text, not text",
+            "",
+        ),
+        (
+            "[address]\ntrusted_proxies = [10]",
+            "each entry of address.trusted_proxies must be text, not a whole number",
+            "",
+        ),
+        *(
+            (
+                f"[address]\ntrusted_proxies = ['{entry}']",
+                "address.trusted_proxies has an entry that is no network",
+                'write each as "10.0.0.0/8" or "2001:db8:1::/48"',
+            )
+            for entry in (
+                "",
+                "proxy.example",
+                "10.0.0.0/33",
+                "2001:db8::/129",
+                "10.0.0.0/255.0.0.0",
+                "10.0.0/8",
+                "fe80::%1/64",
+                "10.0.0.0/8 ",
+                "010.0.0.0/8",
+                "/8",
+                "10.0.0.0/",
+                "[2001:db8::]/32",
+                "unix:",
+            )
+        ),
+        (
+            "[address]\ntrusted_proxies = ['10.1.2.3/8']",
+            'entry with bits set behind its width: "10.1.2.3/8"',
+            'write "10.0.0.0/8" for the network, "10.1.2.3" for the one address',
+        ),
+        (
+            "[address]\ntrusted_proxies = ['2001:db8::1/32']",
+            'entry with bits set behind its width: "2001:db8::1/32"',
+            'write "2001:db8::/32" for the network, "2001:db8::1" for the one address',
+        ),
+        (
+            "[address]\ntrusted_proxies = ['::ffff:10.0.0.0/104']",
+            "an entry that is IPv4 written as IPv6",
+            'write "10.0.0.0/8"',
+        ),
+        (
+            "[address]\ntrusted_proxies = ['2001:db8::/32', '2001:DB8:0::/32']",
+            "address.trusted_proxies names a network twice",
+            "",
+        ),
         ("[time]\nprecision = 2026-01-01", "time.precision must be text, not a date", ""),
         ("[[sources]]\npath = '/{site}/{site}'", "path of the source", "only one {site}"),
         ("[[sources]]\npath = '/{host}'", "path of the source", "only one {site}"),
@@ -376,6 +438,7 @@ UNRANKED: dict[str, list[Any]] = {
     "retention.timezone": ["UTC", "Asia/Tokyo"],
     "site.allow": [("a",), ("b",)],
     "request.query_allow": [("a",), ("b",)],
+    "address.trusted_proxies": [(), ("10.0.0.0/8",)],
 }
 
 
@@ -383,7 +446,7 @@ def test_each_setting_has_the_right_direction() -> None:
     """Every setting goes from loose to tight as listed, flags from true to false; drop is below everything."""
     listed: dict[str, list[Any]] = {key: [True, False] for key in SETTINGS} | RANKED
     listed["address.mode"], listed["request.query"] = ["hash", "drop"], ["listed", "drop"]
-    del listed["retention.timezone"]
+    del listed["retention.timezone"], listed["address.trusted_proxies"]
     for key, values in listed.items():
         for i, loose in enumerate(values):
             for tight in values[i + 1 :]:
@@ -475,6 +538,12 @@ def test_overrides_are_typed(setting: str, key: str, value: object) -> None:
         ("address.mode=hash", "is not clearly tighter"),
         ("site.allow=a.example", "is looser"),
         ("address.ipv4_bits=25", "is looser"),
+        (
+            "address.trusted_proxies=10.0.0.0/8",
+            'address.trusted_proxies = ["10.0.0.0/8"] is not clearly tighter than what the policy says, []',
+        ),
+        ('address.trusted_proxies=["10.0.0.0/8"]', "is not clearly tighter"),
+        ("address.trusted_proxies=10.0.0.1/8", "has an entry with bits set behind its width"),
         ("agent.verison=false", "unknown key agent.verison"),
         ("agent.os", "an override without a value"),
         ("agent.os=nope", "agent.os must be true or false, not text"),
@@ -509,6 +578,24 @@ def test_changes_read_like_the_file() -> None:
         "geo.country: false → true (looser)",
         'sources: none → path "/a", format "auto" (different)',
     ]
+
+
+def test_networks_are_read_as_one_spelling() -> None:
+    """Order, case and a lone address mean nothing more than what they say; another network is another digest."""
+    one, other = (
+        load(LEAST + f"[address]\ntrusted_proxies = {networks}", name="p")
+        for networks in (
+            '["2001:DB8:1:0::/48", "203.0.113.7", "10.0.0.0/8"]',
+            '["10.0.0.0/8", "2001:db8:1::/48", "203.0.113.7/32"]',
+        )
+    )
+    expected = ("10.0.0.0/8", "203.0.113.7/32", "2001:db8:1::/48")
+    assert one.address.trusted_proxies == other.address.trusted_proxies == expected
+    assert digest(one) == digest(other) != digest(least())
+    (change,) = compare(least(), one)
+    assert str(change) == (
+        'address.trusted_proxies: [] → ["10.0.0.0/8", "203.0.113.7/32", "2001:db8:1::/48"] (different)'
+    )
 
 
 # --- periods and zones ---------------------------------------------------------------------------
@@ -641,6 +728,27 @@ def test_findings_have_reason_and_cure(policy: Policy) -> None:
             "warning",
             "device beside client_token",
         ),
+        *(
+            (
+                {"address": Address(trusted_proxies=("10.0.0.0/8", network))},
+                "warning",
+                "so wide that strangers have addresses in it",
+            )
+            for network in (
+                "0.0.0.0/0",
+                "::/0",
+                "128.0.0.0/1",
+                "104.0.0.0/9",
+                "2000::/3",
+                "2600::/23",
+                "fc00::/6",
+            )
+        ),
+        (
+            {"address": Address("drop", version=False, trusted_proxies=("10.0.0.0/8",))},
+            "note",
+            "address.trusted_proxies has no effect",
+        ),
         ({"time": Time("millisecond")}, "warning", "milliseconds"),
         ({}, "note", "a login request kept to the second names a person"),
         ({}, "note", "95 %"),
@@ -675,6 +783,16 @@ def test_each_risk_is_found(changes: dict[str, Any], level: str, part: str) -> N
         for finding in check(least(**changes))
         if finding.level == level and part in finding.text
     ]
+
+
+def test_proxies_of_ones_own_are_no_risk() -> None:
+    """Private ranges however wide, and ranges as content networks publish them."""
+    networks = (
+        "10.0.0.0/8", "100.64.0.0/10", "104.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "fc00::/7", "fe80::/10",
+        "2400:cb00::/32", "2603:1000::/24",
+    )  # fmt: skip
+    found = check(least(address=Address(trusted_proxies=networks)))
+    assert [one.text for one in found if "trusted_proxies" in one.text] == []
 
 
 def test_the_careful_policy_has_only_notes() -> None:
@@ -714,6 +832,15 @@ def test_explain_says_what_the_values_mean() -> None:
     assert "exactly one home or office" in wider
     hashed = " ".join(explain(least(address=Address("hash"))).split())
     assert "Whoever holds that period's key" in hashed
+    assert "address.trusted_proxies is empty" in told
+    behind = explain(least(address=Address(trusted_proxies=("10.0.0.0/8", "2001:db8:1::/48"))))
+    behind = " ".join(behind.split())
+    assert "a trusted proxy (10.0.0.0/8, 2001:db8:1::/48), it is the right-most address" in behind
+    assert "can name any address as the client's" in behind
+    many = explain(
+        least(address=Address(trusted_proxies=tuple(f"10.0.{n}.0/24" for n in range(9))))
+    )
+    assert "10.0.3.0/24 and 5 more)" in " ".join(many.split())
     coarse = " ".join(explain(least(time=Time("hour"))).split())
     assert "On a live pipe the time shows through" in coarse
 

@@ -101,7 +101,10 @@ def counts(tally: Tally) -> str:
     rejects = sum(tally.rejects.values())
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(tally.rejects.items()))
     text = f"{tally.lines:,} lines = {tally.rows:,} rows + {rejects:,} rejects"
-    return f"{text}{f' ({reasons})' if reasons else ''} + {tally.blanks:,} blank"
+    text += f"{f' ({reasons})' if reasons else ''} + {tally.blanks:,} blank"
+    if len(tally.formats) < 2:
+        return text
+    return f"{text}; {', '.join(f'{name} {rows:,}' for name, rows in tally.formats.most_common())}"
 
 
 def tally(found: Tally) -> dict[str, Any]:
@@ -111,6 +114,7 @@ def tally(found: Tally) -> dict[str, Any]:
         "rows": found.rows,
         "blanks": found.blanks,
         "rejects": {str(reason): count for reason, count in sorted(found.rejects.items())},
+        "formats": dict(found.formats.most_common()),
     }
 
 

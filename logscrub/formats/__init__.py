@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from logscrub.formats.columns import parse
-from logscrub.formats.lines import Split, split
+from logscrub.formats.reading import Piece, hold, in_order, parse, pieces
 
-__all__ = ["Split", "parse", "split"]
+__all__ = ["Piece", "hold", "in_order", "parse", "pieces"]

@@ -10,6 +10,7 @@ from logscrub.errors import FormatError
 from logscrub.formats import times
 from logscrub.formats.draft import MAX_FORMAT, Draft, Piece, assemble
 from logscrub.formats.layout import Escape, Kind, Layout, Role
+from logscrub.formats.proxies import HEADERS
 from logscrub.schema import Raw
 
 _ANY: Final = "*"
@@ -87,6 +88,7 @@ _HEADERS: Final[dict[str, tuple[Raw, int]]] = {
     "user-agent": (Raw.AGENT, 0),
     "accept-language": (Raw.LANGUAGE, 0),
     "host": (Raw.SITE, 4),
+    **{name.lower(): (Raw.FORWARDED, rank) for rank, name in enumerate(HEADERS)},
 }
 _UNITS: Final[dict[str, tuple[float, int]]] = {
     # Milliseconds in one unit, and the rank: the finer unit wins.

@@ -1,4 +1,4 @@
-"""The layout to read a source with, judged once on its first lines, before anything is committed."""
+"""The format to read a source with, judged once on its first lines, before anything is committed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from logscrub.formats.catalogue import resolve
 from logscrub.formats.detect import SAMPLE_LINES, detect
-from logscrub.formats.lines import split
+from logscrub.formats.reading import taken_apart
 from logscrub.schema import MAX_LINE, Block
 
 if TYPE_CHECKING:
-    from logscrub.formats.layout import Layout
+    from logscrub.formats.layout import Format
 
 ENOUGH = 0.5
 """Share of the first lines that a format chosen by the user has to fit."""
@@ -23,14 +23,14 @@ class Choice:
     """What to read a source with.
 
     Args:
-        layout: None when no format fits.
+        format: None when none fits.
         reason: Why, without quoting a line.
         hint: What to do when none fits.
         kind: What the detection saw, `chosen` for a format that the user named.
         structure: What the lines look like, without a letter of theirs.
     """
 
-    layout: Layout | None
+    format: Format | None
     reason: str
     hint: str = ""
     kind: str = "chosen"
@@ -48,35 +48,35 @@ class Choice:
 
 _HINTS = {
     "error_log": "error logs are not ingested; leave the file out",
-    "json": "name its format: --format 'escape=json {…}' or --format-from nginx.conf:NAME",
+    "json": "describe it: --format FILE.toml, see docs/formats.md; or --format-from nginx.conf:NAME",
     "binary": "this is not a text log; leave the file out",
     "utf16": "convert it first: iconv -f UTF-16 -t UTF-8",
     "unknown": "name the format with --format, or take it from the server: --format-from nginx.conf:NAME",
 }
 
 
-def choose_layout(sample: bytes, wanted: str, layout: Layout | None = None) -> Choice:
+def choose(sample: bytes, wanted: str, format: Format | None = None) -> Choice:  # noqa: A002 — the word of the option
     """Detect the format, or judge the one the user named.
 
     Args:
         sample: The first bytes that are new.
         wanted: Name, format string, or `auto`.
-        layout: Already compiled; outranks `wanted`.
+        format: Already compiled; outranks `wanted`.
 
     Raises:
         FormatError: `wanted` is no format.
     """
-    if layout is None and wanted != AUTO:
-        layout = resolve(wanted)
+    if format is None and wanted != AUTO:
+        format = resolve(wanted)  # noqa: A001 — as above
     sample = judgeable(sample) or sample
-    if layout is not None:
-        return _judged(sample, layout)
+    if format is not None:
+        return _judged(sample, format)
     found = detect(sample)
     if found.kind == "empty":
         # only blank lines so far: whatever reads them counts them
         return Choice(resolve("combined"), "only blank lines so far", kind="empty")
     return Choice(
-        found.layout, found.reason, _HINTS.get(found.kind, ""), found.kind, found.structure
+        found.format, found.reason, _HINTS.get(found.kind, ""), found.kind, found.structure
     )
 
 
@@ -88,16 +88,17 @@ def judgeable(sample: bytes) -> bytes:
     return b"".join(line + b"\n" for line in lines[:-1] if len(line) <= MAX_LINE and line.strip())
 
 
-def _judged(sample: bytes, layout: Layout) -> Choice:
+def _judged(sample: bytes, format: Format) -> Choice:  # noqa: A002 — as above
     lines = sample.split(b"\n", SAMPLE_LINES)
     whole = lines[:-1] if len(lines) > 1 else lines
     lines = [line.removesuffix(b"\r") for line in whole if line.strip()]
-    fitting = split(Block.of(b"\n".join(lines), offset=1), layout).rows
-    if not lines or fitting >= ENOUGH * len(lines):
-        return Choice(layout, f"{layout.name} fits {fitting} of the first {len(lines)} lines")
+    found = [split for _, split in taken_apart(Block.of(b"\n".join(lines), offset=1), format)]
+    fitting, headers = sum(one.rows for one in found), sum(one.blanks for one in found)
+    if not lines or fitting >= ENOUGH * (len(lines) - headers):
+        return Choice(format, f"{format.name} fits {fitting} of the first {len(lines)} lines")
     return Choice(
         None,
-        f"the format {layout.name} fits only {fitting} of the first {len(lines)} lines",
+        f"the format {format.name} fits only {fitting} of the first {len(lines)} lines",
         "check --format; nothing was committed",
         structure=detect(sample).structure,
     )

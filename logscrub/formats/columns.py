@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
@@ -13,15 +12,14 @@ from logscrub.formats import numbers, targets, unescape
 from logscrub.formats.instants import instants
 from logscrub.formats.layout import Role
 from logscrub.formats.lexicons import Lexicons
-from logscrub.formats.lines import split, together
-from logscrub.schema import REASONS, Parsed, Raw, Reason, Rejects
+from logscrub.formats.lines import together
+from logscrub.schema import REASONS, Parsed, Raw, Reason
 
 if TYPE_CHECKING:
     from logscrub.compiled import Mask
     from logscrub.formats.fast import Verdict
     from logscrub.formats.layout import Layout
     from logscrub.formats.lines import Split
-    from logscrub.schema import Block
 
 _GIVES: Final[dict[Raw | Role, tuple[Raw, ...]]] = {
     Role.REQUEST: (Raw.METHOD, Raw.PROTOCOL, Raw.PATH, Raw.QUERY),
@@ -30,48 +28,42 @@ _GIVES: Final[dict[Raw | Role, tuple[Raw, ...]]] = {
 _NUMBERS: Final = (Raw.STATUS, Raw.BYTES, Raw.DURATION)
 
 
-def parse(
-    block: Block,
+def columns_of(
+    found: Split,
     layout: Layout,
     wanted: frozenset[Raw],
     *,
     zone: str | None = None,
-    found: Split | None = None,
     lexicons: Lexicons | None = None,
-) -> Parsed:
-    """Turn a block into columns and rejects.
+) -> tuple[Split, Parsed]:
+    """Turn lines that were taken apart into columns and rejects.
 
     Only the wanted fields are read and checked. Where a layout gives one field twice, the first one
     counts.
 
     Args:
-        block: Whole lines of one source.
-        layout: The format they are in.
+        found: Where the fields stand.
+        layout: By which they were found.
         wanted: The fields to build.
         zone: IANA name of the server's time zone; needed when the layout has a time without an
             offset from UTC.
-        found: What `split` gives for the block and the format, if that is known already.
         lexicons: What is remembered of the blocks before.
 
     Returns:
-        Columns as `logscrub.schema.Raw` says, for all wanted fields that the layout has.
-        `Raw.METHOD` and `Raw.PROTOCOL` are an empty string where a request is there but cannot be
+        The lines that became rows, and the rows: columns as `logscrub.schema.Raw` says, for all wanted fields that
+        the layout has. `Raw.METHOD` and `Raw.PROTOCOL` are an empty string where a request is there but cannot be
         read.
 
     Raises:
         FormatError: A zone is needed and none is given, or there is none of that name.
     """
-    found = found or split(block, layout)
     columns, reasons = _checked(found, layout, wanted, zone)
     good = reasons == _GOOD
     rejects = found.rejects
     if not good.all():
-        rejects = together([rejects, _bad(found, block.offset, reasons)])
+        rejects = together([rejects, found.lines.of(~good).rejects(reasons[~good])])
         columns = {raw: column.filter(pa.array(good)) for raw, column in columns.items()}
-        found = replace(
-            found, line_starts=found.line_starts[good], line_ends=found.line_ends[good],
-            starts=found.starts.compress(good, 1), ends=found.ends.compress(good, 1),
-        )  # fmt: skip
+        found = found.of(good)
     known: dict[Raw, object] = {}
     lexicons = lexicons or Lexicons()
     for i, raws in _texts_of(layout, wanted):
@@ -80,7 +72,7 @@ def parse(
         texts = lexicons.texts(key, found.data, found.starts[i], found.ends[i], derive)
         for raw, (column, lexicon) in texts.items():
             columns[raw], known[raw] = column, lexicon
-    return Parsed(int(np.count_nonzero(good)), columns, rejects, found.blanks, known)
+    return found, Parsed(found.rows, columns, rejects, found.blanks, known)
 
 
 def _texts_of(layout: Layout, wanted: frozenset[Raw]) -> list[tuple[int, list[Raw]]]:
@@ -116,13 +108,6 @@ def _checked(
         columns[Raw.TIME], bad = times
         reasons[bad] = REASONS.index(Reason.TIME)
     return columns, reasons
-
-
-def _bad(found: Split, offset: int, reasons: Verdict) -> Rejects:
-    """The lines whose values are wrong."""
-    bad = np.flatnonzero(reasons != _GOOD)
-    starts, ends = found.line_starts[bad].astype(np.int64), found.line_ends[bad]
-    return Rejects(starts + offset, ends - starts, reasons[bad])
 
 
 def _numbers(raw: Raw, found: Split, i: int, *, scale: float) -> tuple[pa.Array, Mask]:

@@ -5,32 +5,41 @@ It refuses when unsure, because a wrong guess misreads every row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from ipaddress import ip_address
+from collections import Counter
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from logscrub.formats import shapes
-from logscrub.formats.catalogue import CATALOGUE, named
-from logscrub.formats.lines import split
-from logscrub.schema import Block, Raw
+from logscrub.formats import jsonl, plausible, shapes, w3c
+from logscrub.formats.catalogue import named, names
+from logscrub.formats.jsonmap import guess
+from logscrub.formats.layout import Format
+from logscrub.formats.lines import lines_of, split
+from logscrub.formats.reading import taken_apart
+from logscrub.formats.wrappers import unwrap, which
+from logscrub.schema import HEADER, Block
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from logscrub.formats.layout import Layout
+    from logscrub.formats.plausible import Span
 
 SAMPLE_LINES: Final = 1000
 SAMPLE_BYTES: Final = 1_048_576
 """Lines that an attacker made long and hard to read must not hold up the decision."""
 _FEW: Final = 100
 """Lines that show what the others look like."""
+_FIRST: Final = 20
+"""Lines of which a format has to read one, to be tried on the others."""
 ENOUGH: Final = 0.8
 """Share of the lines that a format has to read."""
+_DEEPEST: Final = 3
+"""Wrappers around one another."""
 
 What = Literal["access", "error_log", "json", "binary", "utf16", "empty", "unknown"]
-Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +47,28 @@ class Detection:
     """What the first lines are.
 
     Args:
-        layout: How to read them; None when unsure.
-        name: The layout's name in the catalogue, or empty.
+        format: How to read them; None when unsure.
         share: The share of lines that the best candidate reads, 0 to 1.
         reason: Why, for people; never quotes a line.
         kind: What sort of file it is.
         structure: What the lines look like, without a letter of theirs: `token - [time] "…"`.
     """
 
-    layout: Layout | None
-    name: str
+    format: Format | None
     share: float
     reason: str
     kind: What
     structure: str
 
+    @property
+    def name(self) -> str:
+        """The format's name, or empty."""
+        return self.format.name if self.format else ""
+
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    layout: Layout
+    format: Format
     spans: list[dict[str, Span] | None]
     """Where the kept fields of each line stand; None where it does not fit or is not plausible."""
 
@@ -70,21 +82,47 @@ def detect(sample: bytes, count: int = SAMPLE_LINES) -> Detection:
 
     A line counts for a format when it has its fields and they are plausible: the address is an
     address or a host name, the user has no blanks, the status has three digits. The best format
-    needs `ENOUGH` of the lines, and no other may read as many of them differently.
+    needs `ENOUGH` of the lines, and no other may read as many of them differently. Wrappers are
+    peeled off where the lines as they are fit nothing.
 
     Args:
         sample: The beginning of a source; a last line without its end is left out.
         count: How many lines to look at.
     """
     lines = _lines(sample, count)
-    if refused := _not_text(sample, lines):
-        return refused
+    return _not_text(sample, lines) or _detect(lines, _DEEPEST)
+
+
+def _detect(lines: list[bytes], deepest: int) -> Detection:
+    if any(line.startswith(HEADER) for line in lines):
+        return _headed(lines)
     # not at the start of a source: a byte order mark tells no format
     block = Block.of(b"\n".join(lines), offset=1)
-    candidates = [_candidate(named(name), lines, block) for name in CATALOGUE]
-    best = max(candidates, key=lambda candidate: candidate.count)
-    if best.count >= ENOUGH * len(lines):
-        return _decide(best, candidates, lines)
+    found = lines_of(block)
+    wrapper = which(found) if deepest else None
+    if wrapper:
+        inside, _, _ = unwrap(found, wrapper)
+        texts = [
+            inside.data[begin:end].tobytes()
+            for begin, end in zip(inside.starts.tolist(), inside.ends.tolist(), strict=True)
+        ]
+        within = _detect([text for text in texts if text.strip()], deepest - 1) if texts else None
+        if within and within.format:
+            inner = within.format
+            name, wrappers = f"{wrapper}/{inner.name}", (wrapper, *inner.wrappers)
+            reason = f"{within.reason}, wrapped by {wrapper}"
+            return replace(
+                within, format=replace(inner, name=name, wrappers=wrappers), reason=reason
+            )
+    is_json = _share(lines, shapes.is_json) >= ENOUGH
+    candidates = _of_json(lines) if is_json else _of_text(lines)
+    best = max(candidates, key=lambda one: one.count, default=None)
+    if is_json:
+        # a format that is known outranks a guess that reads some lines more
+        enough = (one for one in candidates if one.count >= ENOUGH * len(lines))
+        best = next(enough, best)
+    if best and best.count >= ENOUGH * len(lines):
+        return _decide(best, [] if is_json else candidates, lines)
     return _explain(best, lines)
 
 
@@ -98,24 +136,56 @@ def _not_text(sample: bytes, lines: list[bytes]) -> Detection | None:
     return None
 
 
-def _explain(best: _Candidate, lines: list[bytes]) -> Detection:
+def _headed(lines: list[bytes]) -> Detection:
+    """A W3C log: whether its lines are what its headers say."""
+    found = taken_apart(Block.of(b"\n".join(lines), offset=1), named(w3c.NAME))
+    rows, heads = sum(split.rows for _, split in found), sum(split.blanks for _, split in found)
+    structure, share = shapes.structure(lines[:_FEW]), rows / max(len(lines) - heads, 1)
+    if share < ENOUGH and len(lines) > heads:
+        reason = f"the #Fields line is that of {rows} of {len(lines) - heads} lines"
+        return Detection(None, share, reason, "unknown", structure)
+    reason = f"the #Fields lines read {rows} of {len(lines) - heads} lines"
+    return Detection(named(w3c.NAME), share, reason, "access", structure)
+
+
+def _of_text(lines: list[bytes]) -> list[_Candidate]:
+    formats = [one for one in map(named, names()) if one.layouts and not one.layouts[0].paths]
+    first = [one for one in formats if _candidate(one, lines[:_FIRST]).count]
+    return [_candidate(one, lines) for one in first or formats]
+
+
+def _of_json(lines: list[bytes]) -> list[_Candidate]:
+    """What reads the objects: the formats that are known, and last the best guess."""
+    known = [one for one in map(named, names()) if one.layouts and one.layouts[0].paths]
+    seen = Counter(
+        path
+        for line in islice(lines, _FEW)
+        for path, kind in jsonl.keys(line)
+        if kind in ("string", "number")
+    )
+    most = min(len(lines), _FEW) * ENOUGH
+    guessed = guess([path for path, count in seen.items() if count >= most])
+    return [_candidate(one, lines) for one in [*known, *([Format.of(guessed)] if guessed else [])]]
+
+
+def _explain(best: _Candidate | None, lines: list[bytes]) -> Detection:
     """Why no format of the catalogue will do."""
     structure = shapes.structure(lines)
     if _share(lines, shapes.is_error) >= 0.5:
         return _refusal("error_log", "the lines are those of a server's error log", structure)
     if _share(lines, shapes.is_json) >= ENOUGH:
-        return _refusal("json", "the lines are JSON; say in which format they are", structure)
+        return _refusal("json", "the lines are JSON with keys that tell no format", structure)
     if len(lines) == 1 and lines[0].count(b"\r") > 1:
         return _refusal("unknown", "the lines end with CR alone; convert the line ends", structure)
     reason = (
-        f"no known format fits: {best.layout.name} reads {best.count} of {len(lines)} lines"
-        if best.count
+        f"no known format fits: {best.format.name} reads {best.count} of {len(lines)} lines"
+        if best and best.count
         else "no known format reads any of the lines"
     )
-    return Detection(None, "", best.count / len(lines), reason, "unknown", structure)
+    return Detection(None, best.count / len(lines) if best else 0.0, reason, "unknown", structure)
 
 
-def _decide(best: _Candidate, candidates: list[_Candidate], lines: list[bytes]) -> Detection:
+def _decide(best: _Candidate, candidates: Sequence[_Candidate], lines: list[bytes]) -> Detection:
     share = best.count / len(lines)
     structure = shapes.structure(lines[:_FEW])
     for other in candidates:
@@ -124,14 +194,14 @@ def _decide(best: _Candidate, candidates: list[_Candidate], lines: list[bytes]) 
             for ours, theirs in zip(best.spans, other.spans, strict=True)
         )
         if len(lines) - differs < ENOUGH * len(lines):
-            reason = f"{best.layout.name} and {other.layout.name} read the same lines differently"
-            return Detection(None, "", share, reason, "unknown", structure)
-    reason = f"{best.layout.name} reads {best.count} of {len(lines)} lines"
-    return Detection(best.layout, best.layout.name, share, reason, "access", structure)
+            reason = f"{best.format.name} and {other.format.name} read the same lines differently"
+            return Detection(None, share, reason, "unknown", structure)
+    reason = f"{best.format.name} reads {best.count} of {len(lines)} lines"
+    return Detection(best.format, share, reason, "access", structure)
 
 
 def _refusal(kind: What, reason: str, structure: str = "") -> Detection:
-    return Detection(None, "", 0.0, reason, kind, structure)
+    return Detection(None, 0.0, reason, kind, structure)
 
 
 def _lines(sample: bytes, count: int) -> list[bytes]:
@@ -145,69 +215,26 @@ def _lines(sample: bytes, count: int) -> list[bytes]:
 
 
 def _share(lines: list[bytes], test: Callable[[bytes], bool]) -> float:
-    return sum(map(test, lines)) / len(lines)
+    return sum(map(test, lines)) / len(lines) if lines else 0.0
 
 
-def _candidate(layout: Layout, lines: list[bytes], block: Block) -> _Candidate:
-    found = split(block, layout)
-    begins = np.cumsum([0, *(len(line) + 1 for line in lines[:-1])])
-    rows = np.searchsorted(begins, found.line_starts)
-    starts, ends = found.starts - found.line_starts, found.ends - found.line_starts
+def _candidate(format: Format, lines: list[bytes]) -> _Candidate:  # noqa: A002 — the word of the option
     out: list[dict[str, Span] | None] = [None] * len(lines)
+    for layout in format.layouts:
+        left = [i for i, spans in enumerate(out) if spans is None]
+        _try(layout, lines, left, out)
+    return _Candidate(format, out)
+
+
+def _try(
+    layout: Layout, lines: list[bytes], left: list[int], out: list[dict[str, Span] | None]
+) -> None:
+    """Note where the fields stand of those lines, of the ones left, that the layout reads plausibly."""
+    waiting = lines_of(Block.of(b"\n".join(lines[i] for i in left), offset=1))
+    found = split(waiting, layout)
+    rows = np.searchsorted(waiting.offsets, found.lines.offsets)
+    starts, ends = found.starts - found.lines.starts, found.ends - found.lines.starts
+    by = plausible.judge(layout)
     for row, begun, ended in zip(rows.tolist(), starts.T.tolist(), ends.T.tolist(), strict=True):
-        out[row] = _plausible(lines[row], layout, list(zip(begun, ended, strict=True)))
-    return _Candidate(layout, out)
-
-
-def _plausible(line: bytes, layout: Layout, spans: list[Span]) -> dict[str, Span] | None:
-    values = {
-        field.name: line[begin:end]
-        for field, (begin, end) in zip(layout.fields, spans, strict=True)
-    }
-    kept = {
-        str(field.keeps): span
-        for field, span in zip(layout.fields, spans, strict=True)
-        if field.keeps is not None
-    }
-    address, site, status = (
-        line[slice(*kept[str(raw)])] if str(raw) in kept else None
-        for raw in (Raw.ADDRESS, Raw.SITE, Raw.STATUS)
-    )
-    plausible = _is_client(address or b"", values) and _is_site(site) and _is_status(status)
-    return kept if plausible else None
-
-
-def _is_client(address: bytes, values: dict[str, bytes]) -> bool:
-    user, ident = values.get("%u", b"-"), values.get("%l", b"-")
-    is_address = _is_address(address)
-    return (
-        (is_address or _is_host(address))
-        # A blank in the user means that there is a field more in front; nothing is escape=none.
-        and user != b""
-        and b" " not in user
-        # An address behind a name: the first field is the virtual host, not the client.
-        and (is_address or not _is_address(ident))
-    )
-
-
-def _is_site(site: bytes | None) -> bool:
-    return site is None or _is_host(site) or _is_address(site)
-
-
-def _is_status(status: bytes | None) -> bool:
-    return status is not None and len(status) == 3 and status.isdigit()
-
-
-def _is_address(value: bytes) -> bool:
-    if value == b"unix:":
-        return True
-    try:
-        ip_address(value.decode("ascii").strip("[]"))
-    except ValueError:
-        return False
-    return True
-
-
-def _is_host(value: bytes) -> bool:
-    shape = shapes.mask(value)
-    return b"a" in shape and len(value) <= 253 and not shape.strip(b"a9.-_")  # RFC 1035, 2.3.4
+        line = left[row]
+        out[line] = plausible.kept(lines[line], list(zip(begun, ended, strict=True)), by)

@@ -56,14 +56,24 @@ class Draft:
 Piece = bytes | Draft
 
 
-def assemble(pieces: list[Piece], *, name: str, escape: Escape, require_time: bool) -> Layout:
+def assemble(
+    pieces: list[Piece], *, name: str, escape: Escape, require_time: bool, zone: str = ""
+) -> Layout:
     """Builds the layout out of literals and drafts in the order of the line.
+
+    Args:
+        pieces: A literal that is not between two fields stands at an end of the line.
+        name: What the layout is called.
+        escape: How values are escaped.
+        require_time: Refuse lines that do not say when they were written.
+        zone: Of times that do not say their offset, where the format itself lays it down.
 
     Raises:
         FormatError: No field, no complete time (unless not required), a line break, or fields that
             touch.
     """
-    line = _settle_times(_join_times(_settle(_join_targets(_join_literals(pieces)))))
+    line = _believable(_join_targets(_join_literals(pieces)))
+    line = _settle_times(_join_times(_settle(line)))
     line = _join_dropped(line)
     zoned = _check_times(line, require_time=require_time)
     literals, drafts = _alternate(line)
@@ -76,7 +86,7 @@ def assemble(pieces: list[Piece], *, name: str, escape: Escape, require_time: bo
         raise FormatError(
             "the format has a line break in it", hint="one request has to be one line of the log"
         )
-    return Layout(name=name, literals=literals, fields=fields, escape=escape, zoned=zoned)
+    return Layout(name, literals, fields, escape, zoned, zone)
 
 
 def _join_literals(pieces: list[Piece]) -> list[Piece]:
@@ -104,6 +114,30 @@ def _join_targets(line: list[Piece]) -> list[Piece]:
                 out[-1] = replace(last, name=name, keeps=Role.TARGET, kind=Kind.FREE)
                 continue
         out.append(piece)
+    return out
+
+
+def settle(drafts: list[Draft]) -> list[Draft]:
+    """Every raw field comes from one of them: what another one gives is dropped."""
+    return [_draft(piece) for piece in _settle(list(drafts))]
+
+
+def _believable(line: list[Piece]) -> list[Piece]:
+    """A proxy's header names a client only between quotes or as the last field of the line.
+
+    Anywhere else a client ends it where it likes, before what the proxy added.
+    """
+    last = max((i for i, piece in enumerate(line) if isinstance(piece, Draft)), default=0)
+    out = list(line)
+    quotes = 0
+    for i, piece in enumerate(line[:last]):
+        if isinstance(piece, bytes):
+            quotes += piece.count(b'"')
+        elif piece.keeps is Raw.FORWARDED and piece.kind is Kind.FREE:
+            before, after = line[i - 1] if i else b"", line[i + 1]
+            opened = isinstance(before, bytes) and before.endswith(b'"') and quotes % 2 == 1
+            closed = isinstance(after, bytes) and after.startswith(b'"')
+            out[i] = piece if opened and closed else replace(piece, keeps=None)
     return out
 
 
@@ -209,7 +243,7 @@ def _join_dropped(line: list[Piece]) -> list[Piece]:
     $upstream_status` with lists in both), and need not be.
     """
     out: list[Piece] = []
-    for piece in line:
+    for at, piece in enumerate(line):
         # out ends with … run, literal and the piece comes behind, or it touches the run.
         if isinstance(piece, Draft) and _loose(piece):
             touching = out and isinstance(out[-1], Draft)
@@ -219,7 +253,7 @@ def _join_dropped(line: list[Piece]) -> list[Piece]:
                 isinstance(run, Draft)
                 and isinstance(gap, bytes)
                 and _loose(run)
-                and (touching or run.kind is Kind.FREE)
+                and (touching or (run.kind is Kind.FREE and _closed(line, at)))
                 and b'"' not in gap
             ):
                 del out[-1 if touching else -2 :]
@@ -228,6 +262,20 @@ def _join_dropped(line: list[Piece]) -> list[Piece]:
                 continue
         out.append(piece)
     return out
+
+
+def _closed(line: list[Piece], at: int) -> bool:
+    """Whether the end of a run of dropped fields is certain: the line's, a quote, or a time.
+
+    Another field could begin at any of the literals within the run.
+    """
+    for piece in line[at:]:
+        if isinstance(piece, bytes):
+            if b'"' in piece:
+                return True
+        elif not _loose(piece):
+            return piece.kind is Kind.TIME
+    return True
 
 
 def _loose(draft: Draft) -> bool:

@@ -12,10 +12,9 @@ import pyarrow as pa
 
 from logscrub.compiled import Bytes, Grid, Ints, Mask, Places, compiled
 from logscrub.errors import FormatError
-from logscrub.formats import stamps
-from logscrub.formats.layout import Kind, Role
+from logscrub.formats import moments, stamps
+from logscrub.formats.layout import Role
 from logscrub.lexicon import distinct
-from logscrub.schema import Raw
 from logscrub.wide import address, same, signed
 
 if TYPE_CHECKING:
@@ -67,11 +66,7 @@ def instants(split: Split, layout: Layout, *, zone: str | None) -> tuple[pa.Arra
 
 
 def _fields(layout: Layout) -> list[int]:
-    return [
-        i
-        for i, one in enumerate(layout.fields)
-        if one.kind is Kind.TIME and one.keeps in (Role.TIME, Raw.TIME)
-    ]
+    return [i for i, one in enumerate(layout.fields) if one.keeps is Role.TIME]
 
 
 @compiled
@@ -94,7 +89,12 @@ def _read(
     count = starts.shape[1]
     bad = np.zeros(count, np.bool_)
     for n, i in enumerate(_fields(layout)):
-        more, wrong = _parts(data, starts[n], ends[n], layout.fields[i].time)
+        tokens = layout.fields[i].time
+        if tokens == ("%auto",):
+            return _of_any_spelling(data, starts[n], ends[n], zone)
+        # only what `scan` found has the shape of its tokens for certain
+        read = _parts_of_any_shape if layout.paths else _parts
+        more, wrong = read(data, starts[n], ends[n], tokens)
         parts = more | parts
         bad |= wrong
     local, wrong = _epoch(parts) if "epoch" in parts else _calendar(parts, count)
@@ -105,6 +105,25 @@ def _read(
         if not layout.zoned:
             local = local - _zone_offsets(local, zone)
     return np.where(bad, 0, local), bad
+
+
+def _of_any_spelling(
+    data: Bytes, starts: Places, ends: Places, zone: str | None
+) -> tuple[Ints, Mask]:
+    local, east, bad = moments.read(data, starts, ends)
+    unzoned = np.flatnonzero((east == moments.NONE) & ~bad)
+    result = local - np.where(east == moments.NONE, 0, east) * 60_000
+    if len(unzoned):
+        result[unzoned] -= _zone_offsets(local[unzoned], zone)
+    return np.where(bad, 0, result), bad
+
+
+def _parts_of_any_shape(
+    data: Bytes, starts: Places, ends: Places, tokens: tuple[str, ...]
+) -> tuple[Parts, Mask]:
+    rows, values = distinct(data, starts, ends)
+    found, wrong = _read_slowly(values.to_pylist(), tokens)
+    return {name: column[rows] for name, column in found.items()}, wrong[rows]
 
 
 def _parts(

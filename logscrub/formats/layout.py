@@ -36,6 +36,12 @@ class Escape(Enum):
     NONE = auto()
     """Nothing is escaped: nginx escape=none. A line with a wrong number of quotes is ambiguous, so it is rejected.
     Missing is empty."""
+    HASH = auto()
+    """`#HH`, quotes and hashes among it, backslashes as they are: HAProxy. Missing is `-` or empty."""
+    PLUS = auto()
+    """A blank is `+`, nothing else is escaped: IIS. Missing is `-`."""
+    PERCENT = auto()
+    """`%HH`, as in URLs, once or twice: CloudFront. Missing is `-`."""
 
 
 class Role(Enum):
@@ -80,6 +86,9 @@ class Layout:
         fields: In the order of the line.
         escape: How values are escaped.
         zoned: Whether the line itself says its offset from UTC.
+        zone: IANA name of the zone that the format itself lays down, empty for none.
+        paths: Of JSON, for each field the places in the object that it may come from, the best first; the literals
+            mean nothing then.
     """
 
     name: str
@@ -87,3 +96,37 @@ class Layout:
     fields: tuple[Field, ...]
     escape: Escape
     zoned: bool = True
+    zone: str = ""
+    paths: tuple[tuple[tuple[str, ...], ...], ...] = ()
+
+    @property
+    def is_quoted_safely(self) -> bool:
+        """Whether a quote after an odd number of backslashes is part of a value."""
+        return self.escape not in (Escape.NONE, Escape.HASH)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How the lines of a source are read.
+
+    Args:
+        name: What the user calls it: `combined`, `syslog/haproxy`, `combined,common`.
+        layouts: What a line may look like; each is tried on the lines that fit none before it.
+        wrappers: What is peeled off a line first, the outermost first.
+        headed: Whether the lines are those of a W3C log, whose own `#Fields:` lines say their layout.
+    """
+
+    name: str
+    layouts: tuple[Layout, ...] = ()
+    wrappers: tuple[str, ...] = ()
+    headed: bool = False
+
+    @property
+    def zoned(self) -> bool:
+        """Whether each line says when it was, and needs no zone from elsewhere."""
+        return self.headed or all(one.zoned or one.zone for one in self.layouts)
+
+    @classmethod
+    def of(cls, *layouts: Layout) -> Format:
+        """A format of these layouts, with the name of the first."""
+        return cls(layouts[0].name, layouts)

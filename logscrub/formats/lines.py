@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from logscrub.formats import fast
+from logscrub.formats import fast, jsonl
 from logscrub.formats.program import program
 from logscrub.formats.scan import split_line
-from logscrub.schema import NO_REJECTS, REASONS, Reason, Rejects
+from logscrub.schema import NO_REJECTS, PAD, REASONS, Reason, Rejects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from logscrub.compiled import Bytes, Grid, Places
+    from numpy.typing import NDArray
+
+    from logscrub.compiled import Bytes, Grid, Ints, Mask, Places
     from logscrub.formats.fast import Verdict
     from logscrub.formats.layout import Layout
     from logscrub.schema import Block
@@ -33,23 +35,50 @@ for _reason, _verdict in _VERDICTS.items():
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
-    """Where the fields of a block's lines stand.
+class Lines:
+    """Lines that wait to be taken apart: where the text of each stands, and which line of the source it is.
 
     Args:
-        data: The bytes of the block, padded with zeros.
-        line_starts: Where each line that fits begins in `data`, in the order of the block.
-        line_ends: Where it ends, without its line end.
-        starts: Where each field begins in `data`: one row per field of the layout, one column per
-            line that fits.
-        ends: Where each field ends.
-        rejects: The other lines, `Block.overlong` included, in the order of their offsets.
-        blanks: How many lines hold nothing but blanks and tabs.
+        data: Bytes, padded with zeros; those of the block, or what a wrapper gave.
+        starts: Where the text of each line begins in `data`.
+        ends: Where it ends, without its line end.
+        offsets: int64, where the line begins in the source.
+        lengths: int64, its bytes in the source, without the line end.
     """
 
     data: Bytes = field(repr=False)
-    line_starts: Places
-    line_ends: Places
+    starts: Places
+    ends: Places
+    offsets: Ints
+    lengths: Ints
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def of(self, which: NDArray[np.integer] | Mask) -> Lines:
+        """Some of the lines."""
+        return Lines(
+            self.data, self.starts[which], self.ends[which], self.offsets[which], self.lengths[which]
+        )  # fmt: skip
+
+    def rejects(self, reasons: Verdict | int) -> Rejects:
+        """These lines as rejects, for one reason each or for one."""
+        return Rejects(self.offsets, self.lengths, np.full(len(self), reasons, np.uint8))
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Where the fields of lines stand.
+
+    Args:
+        lines: Those that fit, in their order.
+        starts: Where each field begins in `lines.data`: one row per field of the layout, one column per line.
+        ends: Where each field ends.
+        rejects: The other lines, in the order of their offsets.
+        blanks: How many lines hold nothing but blanks and tabs.
+    """
+
+    lines: Lines
     starts: Grid
     ends: Grid
     rejects: Rejects
@@ -58,61 +87,67 @@ class Split:
     @property
     def rows(self) -> int:
         """How many lines fit."""
-        return len(self.line_starts)
+        return len(self.lines)
+
+    @property
+    def data(self) -> Bytes:
+        """What the places are places in."""
+        return self.lines.data
+
+    def of(self, which: Mask) -> Split:
+        """Only some of the lines that fit."""
+        # not by a mask in brackets, which would lay the fields of a line side by side
+        starts, ends = (grid.compress(which, 1) for grid in (self.starts, self.ends))
+        return replace(self, lines=self.lines.of(which), starts=starts, ends=ends)
 
 
-def split(block: Block, layout: Layout) -> Split:
-    """Take every line of a block apart.
+def lines_of(block: Block) -> Lines:
+    """Every line of a block.
 
     A line ends at LF; one CR before it is part of the line end, a CR elsewhere is not. A last line
     without a line end is a line.
-
-    Args:
-        block: Whole lines.
-        layout: The format they are in.
     """
     data = np.frombuffer(block.padded, np.uint8)
     starts, ends = fast.line_bounds(data, block.size)
     if not block.offset and block.padded.startswith(_MARK):
         starts[0] += min(len(_MARK), int(ends[0]))
-    field_starts, field_ends, verdict = fast.index(
-        data, starts, ends, program(layout), holed=fast.count_of(data, block.size, 0) > 0
+    return Lines(
+        data, starts, ends, starts.astype(np.int64) + block.offset, (ends - starts).astype(np.int64)
+    )
+
+
+def split(lines: Lines, layout: Layout) -> Split:
+    """Take lines apart: each is a row, a reject or blank."""
+    data = lines.data
+    at, holed = (data, lines.starts, lines.ends), fast.count_of(data, len(data) - PAD, 0) > 0
+    field_starts, field_ends, verdict = (
+        jsonl.index(*at, layout.paths, holed=holed)
+        if layout.paths
+        else fast.index(*at, program(layout), holed=holed)
     )
     doubted = np.flatnonzero(verdict == fast.DOUBT)
     if len(doubted):
-        spans, settled = _scan(block.padded, starts[doubted], ends[doubted], layout)
+        spans, settled = _scan(lines.of(doubted), layout)
         verdict[doubted] = settled
         fitting = doubted[settled == fast.FITS]
         field_starts[:, fitting], field_ends[:, fitting] = spans[:, :, 0].T, spans[:, :, 1].T
     bad = np.flatnonzero(verdict > fast.BLANK)
-    rejects = Rejects(
-        starts[bad].astype(np.int64) + block.offset,
-        (ends[bad] - starts[bad]).astype(np.int64),
-        _REASONS[verdict[bad]],
+    rejects = lines.of(bad).rejects(_REASONS[verdict[bad]])
+    found = Split(
+        lines, field_starts, field_ends, rejects, int(np.count_nonzero(verdict == fast.BLANK))
     )
     keep = verdict == fast.FITS
-    if not keep.all():
-        starts, ends = starts[keep], ends[keep]
-        # not by a mask in brackets, which would lay the fields of a line side by side
-        field_starts, field_ends = (grid.compress(keep, 1) for grid in (field_starts, field_ends))
-    return Split(
-        data=data,
-        line_starts=starts,
-        line_ends=ends,
-        starts=field_starts,
-        ends=field_ends,
-        rejects=together([block.overlong, rejects]),
-        blanks=int(np.count_nonzero(verdict == fast.BLANK)),
-    )
+    return found if keep.all() else found.of(keep)
 
 
-def _scan(raw: bytes, starts: Places, ends: Places, layout: Layout) -> tuple[Spans, Verdict]:
+def _scan(lines: Lines, layout: Layout) -> tuple[Spans, Verdict]:
     """The fields of the lines that fit, read one by one, and the verdict on every line."""
     spans: list[list[tuple[int, int]]] = []
-    verdict = np.full(len(starts), fast.FITS, np.uint8)
+    verdict = np.full(len(lines), fast.FITS, np.uint8)
     begins: list[int] = []
-    for i, (begin, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
-        found = split_line(raw[begin:end], layout)
+    for i, (begin, end) in enumerate(zip(lines.starts.tolist(), lines.ends.tolist(), strict=True)):
+        line = lines.data[begin:end].tobytes()
+        found = jsonl.read_line(line, layout.paths) if layout.paths else split_line(line, layout)
         if isinstance(found, Reason):
             verdict[i] = _VERDICTS[found]
         else:

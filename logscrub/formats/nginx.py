@@ -10,6 +10,7 @@ from logscrub.errors import FormatError
 from logscrub.formats import times
 from logscrub.formats.draft import MAX_FORMAT, Draft, Piece, assemble
 from logscrub.formats.layout import Escape, Kind, Layout, Role
+from logscrub.formats.proxies import HEADERS
 from logscrub.schema import Raw
 
 EscapeName = Literal["default", "json", "none"]
@@ -46,6 +47,12 @@ _KEPT: Final[tuple[Draft, ...]] = (
     Draft("host", Kind.TOKEN, Raw.SITE),
     Draft("server_name", Kind.TOKEN, Raw.SITE, 1),
     Draft("http_host", Kind.FREE, Raw.SITE, 2),
+    *(
+        Draft("http_" + name.lower().replace("-", "_"), Kind.FREE, Raw.FORWARDED, rank)
+        for rank, name in enumerate(HEADERS)
+    ),
+    # X-Forwarded-For and the peer itself behind it.
+    Draft("proxy_add_x_forwarded_for", Kind.FREE, Raw.FORWARDED),
 )
 _DROPPED: Final[dict[Kind, str]] = {
     # Written by the server itself, so their shape is certain; any other may hold anything.

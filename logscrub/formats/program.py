@@ -21,7 +21,7 @@ from logscrub.formats.fast import (
     TOKEN,
     ZONE,
 )
-from logscrub.formats.layout import Escape, Kind
+from logscrub.formats.layout import Kind
 from logscrub.formats.stamps import COUNTS, DIGITS, ELASTIC, LETTERS, shape
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def program(layout: Layout) -> Program:
     return Program(
         np.array(code, np.int64),
         len(layout.fields),
-        layout.escape is not Escape.NONE,
+        layout.is_quoted_safely,
         sum(literal.count(b'"') for literal in layout.literals),
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final, TypeAlias
 
 from logscrub.formats import stamps
-from logscrub.formats.layout import Escape, Kind, Layout
+from logscrub.formats.layout import Kind, Layout
 from logscrub.schema import MAX_LINE, Reason
 
 Spans: TypeAlias = list[tuple[int, int]]
@@ -35,7 +35,7 @@ def split_line(line: bytes, layout: Layout) -> Spans | Reason:
         return Reason.TOO_LONG
     if b"\0" in line:
         return Reason.BINARY
-    if layout.escape is Escape.NONE and line.count(b'"') != sum(
+    if not layout.is_quoted_safely and line.count(b'"') != sum(
         literal.count(b'"') for literal in layout.literals
     ):
         return Reason.STRUCTURE
@@ -68,11 +68,11 @@ def _end(line: bytes, at: int, layout: Layout, i: int) -> int:
         return end if end >= 0 and line.startswith(literal, end) else -1
     if field.kind is Kind.FREE:
         return _free_end(line, at, layout, i)
-    if field.kind is Kind.QUOTED and layout.escape is not Escape.NONE:
+    if field.kind is Kind.QUOTED and layout.is_quoted_safely:
         end = _find(line, b'"', at, escaped=True)
         return end if end >= 0 and line.startswith(literal, end) else -1
     last = i == len(layout.fields) - 1
-    end = _find(line, literal, at, escaped=layout.escape is not Escape.NONE, last=last)
+    end = _find(line, literal, at, escaped=layout.is_quoted_safely, last=last)
     if end < 0 or (field.kind is Kind.TOKEN and line.find(b" ", at, end) >= 0):
         return -1
     return -1 if field.kind is Kind.NUMBER and not is_number(line[at:end]) else end
@@ -96,7 +96,7 @@ def _is_escaped(line: bytes, at: int) -> bool:
 
 
 def _free_end(line: bytes, at: int, layout: Layout, i: int) -> int:
-    escaped = layout.escape is not Escape.NONE
+    escaped = layout.is_quoted_safely
     literal = layout.literals[i + 1]
     if i == len(layout.fields) - 1:
         end = len(line) - len(literal)
@@ -121,7 +121,7 @@ class _Ahead:
         self._line = line
         self._field = layout.fields[i]
         self._literal = layout.literals[i + 1]
-        self._escaped = layout.escape is not Escape.NONE
+        self._escaped = layout.is_quoted_safely
         self._last = i == len(layout.fields) - 1
         self._end = -2
         self._blank = -2

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from logscrub.errors import FormatError
 from logscrub.formats.apache import compile_apache
-from logscrub.formats.catalogue import CATALOGUE
+from logscrub.formats.catalogue import entry
 from logscrub.formats.nginx import compile_nginx
 
 if TYPE_CHECKING:
@@ -257,4 +257,4 @@ def _predefined(name: str, server: str) -> FormatText:
     # nginx knows one name without a log_format; Apache's own default has none, but is the common
     # format.
     known = name == {"nginx": "combined", "apache": "common"}[server]
-    return FormatText("apache", CATALOGUE[name].text if known else "")
+    return FormatText("apache", entry(name).strings[0] if known else "")

@@ -89,9 +89,16 @@ def _shape(line: bytes) -> str:
 
 def _closing(line: bytes, at: int) -> int:
     """Where the quote that no backslash escapes stands, or the end of the line."""
-    while at < len(line) and line[at] != ord('"'):
-        at += 2 if line[at] == ord("\\") else 1
-    return at
+    end = line.find(b'"', at)
+    while end >= 0:
+        first = end
+        while first > at and line[first - 1] == ord("\\"):
+            first -= 1
+        # of two backslashes the first takes the second for itself
+        if (end - first) % 2 == 0:
+            return end
+        end = line.find(b'"', end + 1)
+    return len(line)
 
 
 def _word_end(line: bytes, at: int) -> int:

@@ -30,10 +30,11 @@ _METHOD_REACH: Final = 32
 """Bytes in which the first word of a request must end."""
 _PROTOCOL_REACH: Final = 16
 """Bytes in which its last word must begin."""
-_MISSING: Final = len("- - -")
+_MISSING: Final = len("- - - ")
 _BLANK: Final = 0x20
 _ASKS: Final = ord("?")
 _HASH: Final = ord("#")
+_DASH: Final = ord("-")
 _HTTP, _CONNECT, _PLAIN, _SECURE = (
     np.uint64(int.from_bytes(text, "little"))
     for text in (b"HTTP/", b"CONNECT", b"http://", b"https://")
@@ -103,6 +104,7 @@ def of_requests(values: pa.Array, escape: Escape, wanted: Iterable[Raw]) -> dict
     Returns:
         For each wanted one a `string` array as long as `values`.
     """
+    values, escape = unescape.as_sent(values, escape)
     at = _lay_out(values)
     request = _take_apart(at)
     methods, is_method = _words(request.methods)
@@ -126,6 +128,7 @@ def of_requests(values: pa.Array, escape: Escape, wanted: Iterable[Raw]) -> dict
 
 def of_targets(values: pa.Array, escape: Escape, wanted: Iterable[Raw]) -> dict[Raw, pa.Array]:
     """Path and query of request targets; null where there is none, or the form is another."""
+    values, escape = unescape.as_sent(values, escape)
     at = _lay_out(values)
     is_target = np.empty(len(values), np.bool_)
     _mark_targets(at.data, at.starts, at.ends, is_target)
@@ -134,6 +137,7 @@ def of_targets(values: pa.Array, escape: Escape, wanted: Iterable[Raw]) -> dict[
 
 def of_queries(values: pa.Array, escape: Escape) -> pa.Array:
     """Query strings without the `?` that Apache's `%q` begins with."""
+    values, escape = unescape.as_sent(values, escape)
     at = _lay_out(values)
     marked = (at.data[at.starts] == ord("?")) & (at.ends > at.starts)
     return _texts(at.data, at.starts + marked, at.ends, escape)
@@ -208,7 +212,9 @@ def _split_requests(data: Bytes, starts: Places, ends: Places, places: Grid, mar
         for at in range(end - 1, max(target_start, end - _PROTOCOL_REACH) - 1, -1):
             if byte(base, at) == _BLANK:
                 spoken = _begins(base, at + 1, end, _HTTP, 5)
-                target_end = at if spoken else end
+                # a format of parts shows a protocol that is missing
+                missing = end - at == 2 and byte(base, at + 1) == _DASH
+                target_end = at if spoken or missing else end
                 break
         blank = occurrences(base, target_start, target_end, _BLANK) > 0
         connect = method_end - start == 7 and _begins(base, start, end, _CONNECT, 7)

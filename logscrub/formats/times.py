@@ -45,6 +45,7 @@ _FACETS: Final[dict[str, str]] = {
     "%msec": "year month day hour minute second zone fraction",
     "%usec": "year month day hour minute second zone fraction",
     "%epoch.ms": "year month day hour minute second zone fraction",
+    "%auto": "year month day hour minute second zone fraction",
 }  # fmt: skip
 """`%Z` gives nothing: names of zones are neither unique (IST, CST) nor fixed."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,11 @@ _LETTERS: Final = {
 _C_ONLY: Final = {ord("v"): b"\v"}
 _JSON_ONLY: Final = {ord("/"): b"/"}
 _BACKSLASH: Final = 0x5C
+_MARKS: Final = {
+    Escape.NONE: None, Escape.BACKSLASH: _BACKSLASH, Escape.JSON: _BACKSLASH, Escape.HASH: ord("#"),
+    Escape.PLUS: ord("+"), Escape.PERCENT: ord("%"),
+}  # fmt: skip
+"""The byte that begins an escape."""
 
 
 def decode(values: pa.Array, escape: Escape) -> pa.Array:
@@ -38,9 +44,10 @@ def decode(values: pa.Array, escape: Escape) -> pa.Array:
         `string`, as long; null for `-` and for nothing, which is how servers write a missing value.
     """
     raw = bytes_of(values)
-    backslashes = escape is not Escape.NONE and bool((raw == _BACKSLASH).any())
+    mark = _MARKS[escape]
+    marked = mark is not None and bool((raw == mark).any())
     foreign = len(raw) > 0 and int(raw.max()) >= 0x80
-    if not backslashes and not foreign:
+    if not marked and not foreign:
         text = values.cast(pa.string())
     else:
         text = pa.array([_decode_one(value, escape) for value in values.to_pylist()], pa.string())
@@ -61,9 +68,36 @@ def _missing_as_null(
 
 
 def _decode_one(value: bytes, escape: Escape) -> str:
-    if escape is Escape.NONE or b"\\" not in value:
-        return value.decode("utf-8", "replace")
-    return unescape(value, json=escape is Escape.JSON).decode("utf-8", "replace")
+    return plain(value, escape).decode("utf-8", "replace")
+
+
+def as_sent(values: pa.Array, escape: Escape) -> tuple[pa.Array, Escape]:
+    """Request targets whose parts can be told without a look at escapes, and the escape that is left in them.
+
+    In URLs a percent sign belongs to the URL, and a plus may stand for itself.
+    """
+    if escape is Escape.BACKSLASH:
+        return values, escape
+    mark = _MARKS[escape] if escape in (Escape.JSON, Escape.HASH) else None
+    if mark is not None and (bytes_of(values) == mark).any():
+        values = pa.array([plain(value, escape) for value in values.to_pylist()], pa.binary())
+    return values, Escape.NONE
+
+
+def plain(value: bytes, escape: Escape) -> bytes:
+    """The bytes that the server meant, whatever way it escapes; an escape that is none stays as it is."""
+    mark = _MARKS[escape]
+    if mark is None or mark not in value:
+        return value
+    if escape is Escape.PLUS:
+        return value.replace(b"+", b" ")
+    if escape is Escape.HASH:
+        return unquote_to_bytes(value.replace(b"%", b"%25").replace(b"#", b"%"))
+    if escape is Escape.PERCENT:
+        # old user agents are encoded twice (CloudFront, `%2520`)
+        once = unquote_to_bytes(value)
+        return unquote_to_bytes(once) if b"%20" in once else once
+    return unescape(value, json=escape is Escape.JSON)
 
 
 def unescape(value: bytes, *, json: bool) -> bytes:

@@ -7,10 +7,11 @@ days (9,999 lines, 1,753 IPv4 addresses): such figures show direction, not rates
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING, Literal
 
 from logscrub.policy.period import Period
-from logscrub.policy.settings import kept_columns
+from logscrub.policy.settings import keeps_client, kept_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,29 @@ class _Rule:
     when: Callable[[Policy], bool]
     text: str
     hint: str
+
+
+_ANYBODY: dict[int, int] = {4: 10, 6: 24}
+"""Bits below which a network is wider than any that a content network or a cloud says its proxies are in."""
+# loopback, private use, carriers, one link: RFC 1122, 1918, 6598, 3927; 4291, 4193
+_INTERNAL_4 = tuple(
+    map(
+        IPv4Network,
+        ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16"),
+    )
+)  # fmt: skip
+_INTERNAL_6 = tuple(map(IPv6Network, ("::1/128", "fc00::/7", "fe80::/10")))
+
+
+def _is_anybody(text: str) -> bool:
+    """Whether a trusted network is so wide that strangers have addresses in it."""
+    network = ip_network(text)
+    inside = (
+        any(network.subnet_of(one) for one in _INTERNAL_4)
+        if isinstance(network, IPv4Network)
+        else any(network.subnet_of(one) for one in _INTERNAL_6)
+    )
+    return network.prefixlen < _ANYBODY[network.version] and not inside
 
 
 _CONTRADICTIONS = (
@@ -173,6 +197,20 @@ _RULES = (
         "tokens are kept for {p.retention.period}; a row with a token is a pseudonym, and the tiers drawn up for "
         "S0 keep tokens for 90 days",
         'keep tokens for "90 days", and the long record without them',
+    ),
+    # proxies
+    _Rule(
+        "warning",
+        lambda p: any(map(_is_anybody, p.address.trusted_proxies)),
+        "address.trusted_proxies has a network so wide that strangers have addresses in it: whoever connects from one "
+        "chooses the address that rows show, and can put an attack down to somebody else",
+        "list only the addresses of your own proxies, and the ranges that your content network publishes",
+    ),
+    _Rule(
+        "note",
+        lambda p: bool(p.address.trusted_proxies) and not keeps_client(p),
+        "address.trusted_proxies has no effect while nothing is kept of the address",
+        "empty the list",
     ),
     # time
     _Rule(

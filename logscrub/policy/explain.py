@@ -6,7 +6,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from logscrub.policy.settings import kept_columns
+from logscrub.policy.settings import keeps_client, kept_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _WIDTH = 100
 _INDENT = 19
+_SHOWN = 4
+"""Networks that are named; content networks have hundreds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,11 @@ _REVEALS = (
         "Nothing of the address itself is kept, so repeated attempts of one client cannot be told from those of many.",
     ),
     _Reveal(
+        lambda p: bool(p.address.trusted_proxies) and keeps_client(p),
+        "Whoever connects from a trusted proxy's network can name any address as the client's, so a row is as true as "
+        "those proxies are.",
+    ),
+    _Reveal(
         lambda p: p.geo.country or p.geo.asn,
         "A rare {geo} on a small site is a single visitor.",
     ),
@@ -198,7 +205,16 @@ _CAVEAT = (
 )
 _NEVER = (
     "Nothing else of the line is kept: user name, cookies, the whole user agent, request ids, TLS fields, "
-    "upstream addresses."
+    "upstream addresses, all else that proxies say of the client."
+)
+_CLIENT = (
+    "The client is whom the server took for it: a proxy, where one stands between and the server was not told "
+    "(address.trusted_proxies is empty)."
+)
+_BEHIND = (
+    "The client is whom the server took for it. Where that is a trusted proxy ({proxies}), it is the right-most "
+    "address that is not one in the header that the log holds: X-Forwarded-For, Forwarded, X-Real-IP or that of a "
+    "content network."
 )
 
 
@@ -210,6 +226,9 @@ def explain(policy: Policy) -> str:
         parts.append(_wrap(" ".join(policy.description.split())))
     parts += ["", "How long", *(_wrap(line) for line in _how_long(policy)), "", "What is kept"]
     parts += _columns(policy, facts)
+    if keeps_client(policy):
+        words = _BEHIND if policy.address.trusted_proxies else _CLIENT
+        parts.append(_wrap(words.format(**facts)))
     parts += [_wrap(_NEVER), "", "What a row reveals"]
     parts += [
         _wrap(one.text.format(p=policy, **facts), first="- ")
@@ -269,6 +288,7 @@ def _facts(policy: Policy) -> dict[str, str]:
     ]
     return {
         "sites": f"{sites} name" + ("" if sites == 1 else "s"),
+        "proxies": _proxies(policy.address.trusted_proxies),
         "path": _CHOICES[f"path/{policy.request.path}"],
         "query": _CHOICES[f"query/{policy.request.query}"],
         "bytes": _CHOICES[f"bytes/{policy.request.bytes}"],
@@ -282,6 +302,12 @@ def _facts(policy: Policy) -> dict[str, str]:
         "beside": ", ".join(beside) or "path, time",
         "geo": " or ".join(geo),
     }
+
+
+def _proxies(networks: tuple[str, ...]) -> str:
+    shown = ", ".join(networks[:_SHOWN])
+    rest = len(networks) - _SHOWN
+    return f"{shown} and {rest} more" if rest > 0 else shown
 
 
 def _wrap(text: str, *, first: str = "") -> str:

@@ -5,6 +5,7 @@ Every kind has the same three functions, so the file, `--set`, the dump and the 
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import tomllib
 from dataclasses import dataclass
@@ -211,6 +212,64 @@ class Names:
         if set(new) <= set(old):
             return "tighter"
         return "looser" if set(old) <= set(new) else "different"
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """A list of networks that are trusted; neither more nor fewer of them keep less."""
+
+    def read(self, key: str, raw: object) -> tuple[str, ...]:
+        """See `Kind`. The order means nothing, so the networks are put in order."""
+        if not isinstance(raw, list):
+            raise wrong_type(key, raw, "a list of text")
+        found = [_network(key, one) for one in raw]
+        if len(set(found)) < len(found):
+            raise PolicyError(f"{key} names a network twice", hint="name it once")
+        return tuple(
+            str(one)
+            for one in sorted(found, key=lambda one: (one.version, int(one[0]), one.prefixlen))
+        )
+
+    def bare(self, text: str) -> object:
+        """See `Kind`."""
+        return [one.strip() for one in text.split(",")] if text.strip() else []
+
+    def text(self, value: tuple[str, ...]) -> str:
+        """See `Kind`."""
+        return "[" + ", ".join(quote(one) for one in value) + "]"
+
+    def direction(self, old: tuple[str, ...], new: tuple[str, ...]) -> Direction:  # noqa: ARG002 — see `Kind`
+        """See `Kind`."""
+        return "different"
+
+
+_NETWORK = re.compile(r"[0-9A-Fa-f:.]{2,45}(/[0-9]{1,3})?")
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+
+
+def _network(key: str, raw: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    if not isinstance(raw, str):
+        raise wrong_type(f"each entry of {key}", raw, "text")
+    try:
+        # it would take net masks and zone ids as well
+        network = ipaddress.ip_network(raw if _NETWORK.fullmatch(raw) else "", strict=False)
+    except ValueError:
+        raise PolicyError(
+            f"{key} has an entry that is no network: {quote(raw[:60])}",
+            hint='write each as "10.0.0.0/8" or "2001:db8:1::/48"',
+        ) from None
+    address = ipaddress.ip_address(raw.partition("/")[0])
+    if address != network[0]:
+        raise PolicyError(
+            f"{key} has an entry with bits set behind its width: {quote(raw)}",
+            hint=f'write "{network}" for the network, "{address}" for the one address',
+        )
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
+        four = ipaddress.IPv4Network((int(network[0]) & 0xFFFF_FFFF, network.prefixlen - 96))
+        raise PolicyError(
+            f"{key} has an entry that is IPv4 written as IPv6: {quote(raw)}", hint=f'write "{four}"'
+        )
+    return network
 
 
 @dataclass(frozen=True, slots=True)

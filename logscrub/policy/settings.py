@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from logscrub.policy.kinds import Choice, Flag, Kind, Names, Span, Text, Whole, Zone
+from logscrub.policy.kinds import Choice, Flag, Kind, Names, Networks, Span, Text, Whole, Zone
 from logscrub.policy.period import Period
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Address:
         version: Whether `ip_version` is kept.
         rotation: How long one key makes the tokens; in days.
         key_ttl: How long a key exists before it is destroyed; in days, never less than `rotation`.
+        trusted_proxies: Networks whose word is taken on who the client is; all others are clients themselves.
     """
 
     mode: Literal["truncate", "hash", "drop"] = "truncate"
@@ -59,6 +60,7 @@ class Address:
     version: bool = True
     rotation: Period = ONE_DAY
     key_ttl: Period = THIRTY_DAYS
+    trusted_proxies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,8 @@ SETTINGS: Mapping[str, Kind] = {
     "address.version": Flag(),
     "address.rotation": Span(months=False),
     "address.key_ttl": Span(months=False),
+    # Another client's address is kept as coarse as the proxy's was: whose it is cannot be ranked.
+    "address.trusted_proxies": Networks(),
     "geo.country": Flag(),
     "geo.asn": Flag(),
     "request.method": Flag(),
@@ -267,6 +271,14 @@ _KEPT: Mapping[str, Callable[[Policy], bool]] = {
 def kept_columns(policy: Policy) -> tuple[str, ...]:
     """The names of the columns that the policy keeps, in the order of `schema.COLUMNS`; the others are null."""
     return tuple(column for column, is_kept in _KEPT.items() if is_kept(policy))
+
+
+_OF_CLIENT = frozenset({"client_net", "client_token", "ip_version", "country", "asn"})
+
+
+def keeps_client(policy: Policy) -> bool:
+    """Whether any column is made from the client's address."""
+    return not _OF_CLIENT.isdisjoint(kept_columns(policy))
 
 
 def value_of(policy: Policy, key: str) -> Any:  # noqa: ANN401 — settings are of many types; `Policy` is typed

@@ -7,13 +7,23 @@ same bytes is a copy in the making (copytruncate, gzip): it waits until the firs
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from logscrub.blocks import Splitter
 from logscrub.errors import FormatError, SourceError
 from logscrub.follow import begins_with, generations, is_generation, opened, seen
 from logscrub.identity import HEAD, Chain
-from logscrub.run.following import Followed, commit_all, complain, guarded, read, settle
+from logscrub.run.following import (
+    Followed,
+    Waiting,
+    commit_all,
+    complain,
+    guarded,
+    read,
+    settle,
+)
 from logscrub.run.ingest import settle_outcome, with_ledger
 from logscrub.run.recognise import Recognised, ambiguous, recognise, refuse_salvaged, same_family
 from logscrub.run.staging import stage
@@ -45,7 +55,11 @@ def discover(state: Following) -> None:
     if now - state.looked < _LOOK or not (_is_news(state) or now - state.looked >= _THOROUGH):
         return
     state.looked = now
-    for one, before in _fresh(state, now):
+    fresh = _fresh(state, now)
+    _keep_waiting(state, fresh)
+    for one, before in fresh:
+        if before[0] in state.waiting and len(state.files) >= state.most:
+            continue
         # what is in memory only cannot be recognised in another file
         for open_one in list(state.files.values()):
             guarded(state, open_one, read)
@@ -60,6 +74,33 @@ def discover(state: Following) -> None:
             if not is_young:
                 complain(state, error)
             settle(state, before, again=_AGAIN if is_young else _REFUSED)
+    _tell_of_the_crowd(state)
+
+
+def _keep_waiting(state: Following, fresh: list[tuple[Input, Seen]]) -> None:
+    """Whoever waits has its turn before others; what is gone, or settled, waits no longer."""
+    paths = {before[0]: one.path for one, before in fresh}
+    state.waiting = {
+        key: replace(one, path=paths[key]) for key, one in state.waiting.items() if key in paths
+    }
+    places = {key: place for place, key in enumerate(state.waiting)}
+    fresh.sort(key=lambda one: places.get(one[1][0], len(places)))
+
+
+def _tell_of_the_crowd(state: Following) -> None:
+    """Say that files wait, again only when they have become twice as many."""
+    number = len(state.waiting)
+    if number < max(1, 2 * state.crowd):
+        return
+    state.crowd = number
+    first = next(iter(state.waiting.values())).path
+    complain(
+        state,
+        SourceError(
+            f"files that wait to be read: {number}, the first is {first}; no more than {state.most} can be open",
+            hint="each has its turn when another one is quiet; raise LimitNOFILE= of the unit, or ulimit -n",
+        ),
+    )
 
 
 def _age(state: Following, seen: Seen) -> float:
@@ -250,21 +291,32 @@ def _follow(state: Following, one: Input, source: Source | None, before: Seen) -
             site=one.site or job.site, zone=one.timezone or job.timezone,
         )  # fmt: skip
         if source:
-            chain = Chain(job.instance)
+            chain, lines = Chain(job.instance), Splitter()
+            headed = b"".join(tail.before(1)) == b"#"
             for data in _alive(state, tail.before(source.position)):
                 chain.update(data)
-            stream.start_at(_proven(chain, source))
+                if headed:
+                    lines.push(data)
+                    lines.take()
+            stream.start_at(_proven(chain, source), lines.header)
             stream.head = b"".join(tail.before(min(HEAD, source.position)))
         _judge(stream, tail, one)
     except BaseException:
         tail.close()
         raise
-    if stream.layout is None and not one.chosen and "access" not in one.path.name:
+    state.waiting.pop(tail.key, None)
+    if stream.reads is None and not one.chosen and "access" not in one.path.name:
         tail.close()
         settle(state, before)
         return
+    if len(state.files) >= state.most:
+        tail.close()
+        state.waiting[tail.key] = Waiting(one.path, stream.committed, time.monotonic())
+        return
     state.files[tail.key] = Followed(tail, stream, one, is_live(one.path), None, time.monotonic())
-    state.watch.tell(f"following {one.path} from byte {tail.position:,}", None)
+    if not state.crowd:
+        # files that take turns are no news
+        state.watch.tell(f"following {one.path} from byte {tail.position:,}", None)
 
 
 def _proven(chain: Chain, source: Source) -> Chain:

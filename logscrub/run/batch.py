@@ -19,7 +19,7 @@ from logscrub.schema import SCHEMA_VERSION
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from logscrub.formats.layout import Layout
+    from logscrub.formats.layout import Format
     from logscrub.policy import Policy
     from logscrub.sink import Sink
     from logscrub.transform import Transform
@@ -40,7 +40,7 @@ class Job:
         digest: Of the policy the dataset is pinned to.
         settings: What `--set` tightened.
         format: Name, string or `auto`; a rule of the policy's sources outranks `auto`.
-        layout: Read out of a server's configuration; outranks `format`.
+        reads: Compiled, or read out of a server's configuration; outranks `format`.
         site: From `--site`, already judged.
         closed_at: Closed no later than this.
         salvage: Take readable lines of damaged data too.
@@ -61,7 +61,7 @@ class Job:
     now: datetime
     settings: tuple[str, ...] = ()
     format: str = "auto"
-    layout: Layout | None = None
+    reads: Format | None = None
     site: str = ""
     timezone: str = ""
     closed_at: date | None = None
@@ -125,7 +125,7 @@ def alarm(tally: Tally) -> str:
 
 
 def source_after(
-    known: Source | None, job: Job, *, path: str, kind: str, layout: Layout, site: str, head: bytes, chain: Chain,
+    known: Source | None, job: Job, *, path: str, kind: str, reads: Format, site: str, head: bytes, chain: Chain,
     tally: Tally,
 ) -> Source:  # fmt: skip
     """The ledger's row of a source once a batch is committed.
@@ -135,7 +135,7 @@ def source_after(
         job: The run.
         path: Where it is now, `-` for a pipe.
         kind: `file` or `pipe`.
-        layout: Its format.
+        reads: Its format.
         site: What it is called.
         head: Its first bytes.
         chain: At the new position.
@@ -152,7 +152,7 @@ def source_after(
     return Source(
         id=known.id if known else uuid4().hex,
         kind=known.kind if known else kind,
-        path=path, format=layout.name, site=site,
+        path=path, format=reads.name, site=site,
         head_len=length, head=fingerprint, chain=chain.value(),
         position=chain.length, newest=max(days, default=None),
         closed_latest="", closed_basis="", state="open",

@@ -17,16 +17,16 @@ from logscrub import keystore, profiles
 from logscrub.blocks import Splitter
 from logscrub.decompress import SNIFF, compression
 from logscrub.errors import FormatError, PolicyError, SourceError
-from logscrub.formats import parse, split
-from logscrub.formats.catalogue import named, resolve
-from logscrub.formats.choice import AUTO, choose_layout
-from logscrub.formats.layout import Role
+from logscrub.formats import hold, in_order, pieces
+from logscrub.formats.catalogue import named
+from logscrub.formats.choice import choose
 from logscrub.machine import SIZES, give_back_libraries
 from logscrub.policy import Agent, Geo, Threats, override
 from logscrub.run.agents import agent_texts
-from logscrub.run.prepare import layout_from
+from logscrub.run.prepare import wished
 from logscrub.run.rebuild import lines
 from logscrub.run.scrubbing import Tally
+from logscrub.run.shown import shown
 from logscrub.schema import Raw
 from logscrub.transform import Geo as Databases
 from logscrub.transform import compile_policy, through
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from logscrub.formats import Piece
     from logscrub.formats.choice import Choice
-    from logscrub.formats.layout import Layout
-    from logscrub.formats.lines import Split
+    from logscrub.formats.layout import Format
     from logscrub.policy import Policy
     from logscrub.run.prepare import Wishes
     from logscrub.schema import Block, Parsed
@@ -67,7 +67,7 @@ class Filtering:
         policy: What is kept of them.
         transform: The policy without what a line has no place for, compiled.
         format: Name, string or `auto`.
-        layout: Already compiled; outranks `format`.
+        reads: Already compiled; outranks `format`.
         zone: IANA name for lines that do not say their offset, empty for none.
         keys: The key folder, None without tokens.
         clock: Gives the present, which decides whether a key period is over.
@@ -76,7 +76,7 @@ class Filtering:
     policy: Policy
     transform: Transform
     format: str
-    layout: Layout | None
+    reads: Format | None
     zone: str
     keys: Path | None
     clock: Callable[[], datetime]
@@ -98,9 +98,6 @@ def filtering(wishes: Wishes, clock: Callable[[], datetime]) -> Filtering:
             f"the policy {policy.name} makes tokens, and there are no keys to make them with",
             hint="name the key folder: --keys DIR; the keys of a dataset lie in OUT/keys",
         )
-    layout = layout_from(wishes.format_from) if wishes.format_from else None
-    if layout is None and wishes.format != AUTO:
-        layout = resolve(wishes.format)
     if hashes and wishes.keys is not None:
         keystore.init(wishes.keys)
     # What a line has no place for is not made. User agents get a text of their own.
@@ -110,7 +107,7 @@ def filtering(wishes: Wishes, clock: Callable[[], datetime]) -> Filtering:
         address=replace(policy.address, version=False),
     )  # fmt: skip
     return Filtering(
-        policy, compile_policy(narrow, Databases()), wishes.format, layout, wishes.timezone,
+        policy, compile_policy(narrow, Databases()), wishes.format, wished(wishes), wishes.timezone,
         wishes.keys if hashes else None, clock,
     )  # fmt: skip
 
@@ -154,9 +151,10 @@ class _State:
     head: bytes = field(default=b"", repr=False)
     began: float | None = None
     told: float = 0.0
-    layout: Layout | None = None
+    reads: Format | None = None
     tally: Tally = field(default_factory=Tally)
-    under_way: deque[Future[tuple[Parsed, pa.Buffer]]] = field(default_factory=deque)
+    under_way: deque[Future[tuple[Parsed, list[Text]]]] = field(default_factory=deque)
+    header: bytes = b""
 
 
 def filter_lines(
@@ -191,9 +189,9 @@ def filter_lines(
         for portion in portions:
             if portion:
                 state.splitter.push(portion)
-            if state.layout is None:
+            if state.reads is None:
                 _decide(state, portion, chosen)
-            if state.splitter.has_line and (state.layout or not state.head):
+            if state.splitter.has_line and (state.reads or not state.head):
                 _begin(state, pool, state.splitter.take())
             is_first = not state.tally.lines
             # as long as more is waiting, blocks are worked on side by side
@@ -202,7 +200,7 @@ def filter_lines(
                 # only now everything is loaded
                 give_back_libraries()
             _tell(state, dropped)
-        if state.layout is None:
+        if state.reads is None:
             if stop():
                 state.head = state.head[: state.head.rfind(b"\n") + 1]
             _decide(state, b"", chosen, final=True)
@@ -230,32 +228,42 @@ def _decide(
     full = final or len(head) >= _DECIDE_BYTES
     whole = head if full else head[: head.rfind(b"\n") + 1]
     enough = full or whole.count(b"\n") >= DECIDE_LINES
-    if not whole or not (enough or work.layout or now - state.began >= DECIDE_AFTER):
+    if not whole or not (enough or work.reads or now - state.began >= DECIDE_AFTER):
         return
     sample = b"\n".join(whole.split(b"\n", DECIDE_LINES)[:DECIDE_LINES])
-    choice = choose_layout(sample + b"\n", work.format, work.layout)
-    if choice.layout is None and enough:
+    choice = choose(sample + b"\n", work.format, work.reads)
+    if choice.format is None and enough:
         hint = choice.hint.removesuffix("; nothing was committed")
         raise FormatError(f"standard input: {choice.reason}", hint=hint)
-    if choice.layout is not None:
-        state.layout, state.head, state.told = choice.layout, b"", now
+    if choice.format is not None:
+        state.reads, state.head, state.told = choice.format, b"", now
+        state.splitter.hold = hold(choice.format)
         chosen(choice)
 
 
 def _begin(state: _State, pool: ThreadPoolExecutor, block: Block | None) -> None:
     """Scrub a block; as long as no format is known there are only blank lines, which any format counts."""
     if block is not None:
-        layout = state.layout or named(_ANY)
-        state.under_way.append(pool.submit(scrub_block, block, layout, state.work))
+        reads = state.reads or named(_ANY)
+        state.under_way.append(pool.submit(scrub_block, block, reads, state.work))
 
 
 def _hand_out(state: _State, write: Callable[[pa.Buffer], None], left: int) -> None:
     """Write what is scrubbed, in its order, until so many blocks are left under way."""
     while len(state.under_way) > left:
-        parsed, text = state.under_way.popleft().result()
+        parsed, texts = state.under_way.popleft().result()
         state.tally.add(parsed, None)
-        if text.size:
-            write(text)
+        for text in texts:
+            if text.header != state.header:
+                write(pa.py_buffer(text.header))
+                state.header = text.header
+            write(_bytes(text.lines))
+
+
+def _bytes(lines: pa.BinaryArray) -> pa.Buffer:
+    """The lines, one behind the other."""
+    ends = np.frombuffer(lines.buffers()[1], np.int32)
+    return lines.buffers()[2][int(ends[lines.offset]) : int(ends[lines.offset + len(lines)])]
 
 
 def _tell(state: _State, dropped: Callable[[Tally], None]) -> None:
@@ -265,24 +273,46 @@ def _tell(state: _State, dropped: Callable[[Tally], None]) -> None:
         dropped(state.tally)
 
 
-def scrub_block(block: Block, layout: Layout, work: Filtering) -> tuple[Parsed, pa.Buffer]:
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Scrubbed lines.
+
+    Args:
+        header: What says which fields they have, empty where nothing does.
+        lines: One for each row, each with its line end.
+    """
+
+    header: bytes
+    lines: pa.BinaryArray
+
+
+def scrub_block(block: Block, reads: Format, work: Filtering) -> tuple[Parsed, list[Text]]:
     """Scrub the lines of one block.
 
     Returns:
-        What they were read as, and the scrubbed lines.
+        What they were read as, and the scrubbed lines, in their order.
 
     Raises:
         FormatError: Tokens need the time zone of the lines, and nobody said which it is.
         KeyFileError: A key cannot be read.
     """
-    policy, transform = work.policy, work.transform
-    wanted = transform.needs | {Raw.AGENT}
-    if any(one.keeps is Role.REQUEST for one in layout.fields):
-        wanted |= {Raw.METHOD}
+    transform = work.transform
+    wanted = transform.needs | {Raw.AGENT, Raw.METHOD}
     # Tokens depend on the day in UTC; all else is read and written in the server's own time.
     zone = work.zone or (None if work.keys else "UTC")
-    found = split(block, layout)
-    parsed = parse(block, layout, wanted, zone=zone, found=found, lexicons=transform.lexicons)
+    parts = pieces(block, reads, wanted, zone=zone, lexicons=transform.lexicons)
+    texts = [_scrubbed(one, work) for one in parts if one.parsed.rows]
+    if len(texts) > 1 and not reads.headed:
+        order = np.argsort(
+            np.concatenate([one.found.lines.offsets for one in parts]), kind="stable"
+        )
+        texts = [Text(b"", pa.concat_arrays([one.lines for one in texts]).take(pa.array(order)))]
+    return in_order(parts), texts
+
+
+def _scrubbed(piece: Piece, work: Filtering) -> Text:
+    """The lines of one layout."""
+    policy, transform, parsed = work.policy, work.transform, piece.parsed
     if Raw.TIME not in parsed.columns:
         parsed = _at(parsed, work.clock())
     rule = policy.address
@@ -297,8 +327,9 @@ def scrub_block(block: Block, layout: Layout, work: Filtering) -> tuple[Parsed, 
         if Raw.AGENT in parsed.columns
         else None
     )
-    fitting = _fitting(found, block.offset, parsed)
-    return parsed, lines(fitting, parsed, scrubbed, agents, layout=layout, policy=policy)
+    how = shown(piece.layout, frozenset(transform.kept))
+    text = lines(how.of(piece.found), parsed, scrubbed, agents, layout=how.layout, policy=policy)
+    return Text(how.header, text)
 
 
 def _at(parsed: Parsed, now: datetime) -> Parsed:
@@ -306,14 +337,3 @@ def _at(parsed: Parsed, now: datetime) -> Parsed:
     moment = np.full(parsed.rows, int(now.timestamp() * 1000))
     stamps = pa.array(moment, pa.int64()).cast(pa.timestamp("ms", tz="UTC"))
     return replace(parsed, columns={**parsed.columns, Raw.TIME: stamps})
-
-
-def _fitting(found: Split, offset: int, parsed: Parsed) -> Split:
-    """Where the fields of the lines stand that became rows."""
-    if found.rows == parsed.rows:
-        return found
-    keep = np.flatnonzero(~np.isin(found.line_starts + offset, parsed.rejects.offsets))
-    return replace(
-        found, line_starts=found.line_starts[keep], line_ends=found.line_ends[keep],
-        starts=found.starts[:, keep], ends=found.ends[:, keep],
-    )  # fmt: skip

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Final
 from logscrub.dataset import locked, publish
 from logscrub.errors import BusyError, FullError, LogscrubError, PolicyChangedError
 from logscrub.run.adopt import discover
-from logscrub.run.following import close, commit_all, complain, flush, guarded, is_over, read
+from logscrub.run.following import (
+    close,
+    commit_all,
+    complain,
+    flush,
+    guarded,
+    is_over,
+    make_room,
+    read,
+)
 from logscrub.run.pipe import PATIENCE
 
 if TYPE_CHECKING:
@@ -68,6 +77,7 @@ def turn(state: Following) -> None:
             guarded(state, one, flush)
         if one.oldest is None and is_over(one, now):
             guarded(state, one, close)
+    make_room(state, now)
     if state.pause and now >= state.paused_until:
         state.pause = 0.0
         state.watch.tell("going on where it stopped", None)

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from logscrub.blocks import BLOCK_SIZE
 from logscrub.errors import FormatError, LogscrubError, SourceError
+from logscrub.follow import room, seen
 from logscrub.machine import SIZES
 from logscrub.run.metrics import Figures, Lag, kind_of
 from logscrub.run.scrubbing import Tally
+from logscrub.run.stream import MovedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,8 @@ ROTATED_WAIT: Final = 60.0
 """Seconds without a new line after which a rotated file is finished: workers write on until they have reopened."""
 IDLE_WAIT: Final = 3600.0
 """The same for a file that keeps its name; should it grow after all, it is found again."""
+CROWDED_WAIT: Final = 5.0
+"""The same while more files are there than may be open."""
 _FAIR: Final = 8 * 2**20
 """Bytes of one file that are read before the others have their turn."""
 
@@ -54,6 +58,21 @@ class Followed:
     is_live: bool
     oldest: float | None
     grew: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A file for which there is no room among those that are open.
+
+    Args:
+        path: Where it was met last.
+        position: How far it is committed.
+        since: When it was met first, on the monotonic clock.
+    """
+
+    path: Path
+    position: int
+    since: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +107,9 @@ class Following:
         settled: What needs no look until it changes: size and time of change, and when to look again all the same.
         places: Of which source a file is, and where it was met last.
         left: Files in folders that are no access logs, as the ledger knows them.
+        most: Files that may be open at once.
+        waiting: Those that do not fit, by device and inode, in the order in which they will be taken.
+        crowd: The most that waited when that was said last.
         hurry: Somewhere more is waiting than was read in this turn.
         total: Where every line went.
     """
@@ -104,6 +126,9 @@ class Following:
     places: dict[tuple[int, int], tuple[str, Path]] = field(default_factory=dict)
     folders: dict[Path, int] = field(default_factory=dict)
     left: set[Path] = field(default_factory=set)
+    most: int = field(default_factory=room)
+    waiting: dict[tuple[int, int], Waiting] = field(default_factory=dict)
+    crowd: int = 0
     looked: float = 0.0
     hurry: bool = False
     total: Tally = field(default_factory=Tally)
@@ -132,6 +157,10 @@ def guarded(state: Following, one: Followed, work: Callable[[Following, Followed
         complain(state, error)
         one.stream.drop()
         let_go(state, one, again=ROTATED_WAIT)
+    except MovedError as error:
+        complain(state, error)
+        one.stream.drop()
+        let_go(state, one)
     except OSError as error:
         name = errno.errorcode.get(error.errno or 0, "unknown error")
         complain(
@@ -154,7 +183,7 @@ def read(state: Following, one: Followed) -> None:
         one.grew = time.monotonic()
         one.oldest = one.oldest or one.grew
         one.stream.push(data)
-        if one.stream.splitter.pending >= BLOCK_SIZE and (block := one.stream.splitter.take()):
+        if one.stream.splitter.pending >= BLOCK_SIZE and (block := one.stream.take()):
             one.stream.scrub(block)
         if one.stream.position - one.stream.committed >= SIZES.commit:
             flush(state, one)
@@ -173,7 +202,7 @@ def flush(
 ) -> None:
     """Commit the whole lines that wait."""
     stream = one.stream
-    if block := stream.splitter.take(final=final):
+    if block := stream.take(final=final):
         stream.scrub(block)
     try:
         stream.commit(state.out, state.ledger, state="read" if final else "open", basis=basis)
@@ -199,6 +228,19 @@ def is_over(one: Followed, now: float) -> bool:
     if one.is_live and one.tail.is_at(one.one.path):
         return quiet >= IDLE_WAIT
     return quiet >= ROTATED_WAIT
+
+
+def make_room(state: Following, now: float) -> None:
+    """Let go of as many files as wait, the longest quiet first; those that grow are found again by their bytes."""
+    wanted = len(state.waiting) - max(0, state.most - len(state.files))
+    if wanted <= 0:
+        return
+    quiet = [
+        one for one in state.files.values()
+        if one.is_live and not one.stream.waits and now - one.grew >= CROWDED_WAIT and one.tail.is_at(one.one.path)
+    ]  # fmt: skip
+    for one in sorted(quiet, key=lambda one: one.grew)[:wanted]:
+        guarded(state, one, let_go)
 
 
 def close(state: Following, one: Followed) -> None:
@@ -231,7 +273,8 @@ def let_go(state: Following, one: Followed, *, again: float = 0.0) -> None:
     if one.stream.source:
         state.places[one.tail.key] = (one.stream.source.id, one.one.path)
     with suppress(OSError):
-        if again or (not one.stream.waits and one.tail.look() == "idle"):
+        is_read = one.tail.position == one.stream.committed and one.tail.look() == "idle"
+        if again or is_read:
             settle(state, one.tail.seen, again=again)
     one.tail.close()
     # whoever waited for this source to end is looked at now
@@ -264,6 +307,7 @@ def figures(state: Following) -> Figures:
         )
         for one in files
     )  # fmt: skip
+    lags += tuple(_waiting_lag(one, now) for one in state.waiting.values())
     begun = [one.stream.source.first_seen for one in files if one.stream.source]
     keep, total = state.upkeep, state.total
     return Figures(
@@ -276,3 +320,8 @@ def figures(state: Following) -> Figures:
         last_expiry=keep.last_expiry.timestamp() if keep.last_expiry else None,
         last_commit=state.last_commit.timestamp() if state.last_commit else None,
     )  # fmt: skip
+
+
+def _waiting_lag(one: Waiting, now: float) -> Lag:
+    found = seen(one.path)
+    return Lag(str(one.path), max(0, found[1] - one.position) if found else 0, now - one.since)

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from logscrub.blocks import BLOCK_SIZE
+from logscrub.blocks import BLOCK_SIZE, last_header
 from logscrub.decompress import SNIFF, Progress, compression, decompress
 from logscrub.errors import LogscrubError, SourceError
 from logscrub.machine import SIZES
@@ -101,7 +101,7 @@ def _outcome(pipe: _Pipe, status: Status, error: LogscrubError | None) -> Outcom
     if status == "known":
         note = "already read"
     return Outcome(
-        "-", status, stream.layout.name if stream.layout else "", stream.total, None, stream.closure, stream.due,
+        "-", status, stream.reads.name if stream.reads else "", stream.total, None, stream.closure, stream.due,
         note, error, segments=stream.segments,
     )  # fmt: skip
 
@@ -150,7 +150,7 @@ def _read(
             stream.push(chunk)
         is_time = oldest is not None and time.monotonic() - oldest >= flush * PATIENCE
         if stream.splitter.pending >= BLOCK_SIZE or is_time:
-            _scrub(pipe, stream.splitter.take())
+            _scrub(pipe, stream.take())
         is_much = stream.position - stream.committed >= SIZES.commit
         if (is_time or is_much) and not pipe.compressed:
             _commit(pipe)
@@ -160,7 +160,7 @@ def _read(
             "standard input: interrupted before its checksum; nothing of it was taken",
             hint="pipe it in again",
         )
-    _scrub(pipe, stream.splitter.take(final=not stop()))
+    _scrub(pipe, stream.take(final=not stop()))
     _commit(pipe, final=True)
 
 
@@ -183,9 +183,14 @@ def _pieces(block: Block, marks: list[int]) -> Iterator[Block]:
     for mark in marks:
         cut = mark - block.offset
         if start < cut < block.size:
-            yield Block.of(block.data[start:cut], offset=block.offset + start)
+            yield _piece(block, start, cut)
             start = cut
-    yield Block.of(block.data[start:], offset=block.offset + start)
+    yield _piece(block, start, block.size)
+
+
+def _piece(block: Block, start: int, end: int) -> Block:
+    header = last_header(block.data[:start], block.header)
+    return Block.of(block.data[start:end], offset=block.offset + start, header=header)
 
 
 def _compare(pipe: _Pipe) -> None:

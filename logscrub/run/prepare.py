@@ -10,6 +10,7 @@ from logscrub import keystore
 from logscrub.errors import FormatError, GeoError, PolicyError
 from logscrub.formats.catalogue import resolve
 from logscrub.formats.choice import AUTO
+from logscrub.formats.layout import Format
 from logscrub.formats.serverconf import choose
 from logscrub.policy import digest, override, zone
 from logscrub.run.batch import Job
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from logscrub.dataset import Dataset
-    from logscrub.formats.layout import Layout
     from logscrub.policy import Policy
 
 _MAX_CONFIGURATION = 2**20
@@ -64,7 +64,7 @@ class Wishes:
     distinct: bool = False
 
 
-def layout_from(text: str) -> Layout:
+def configured(text: str) -> Format:
     """The format that a server's configuration defines.
 
     Args:
@@ -84,7 +84,18 @@ def layout_from(text: str) -> Layout:
         raise FormatError(
             f"the configuration {path} cannot be read", hint="check the path after --format-from"
         ) from None
-    return choose(content.decode("utf-8", errors="replace"), name)
+    return Format.of(choose(content.decode("utf-8", errors="replace"), name))
+
+
+def wished(wishes: Wishes) -> Format | None:
+    """The format that the options name; None where it is to be detected.
+
+    Raises:
+        FormatError: It is none.
+    """
+    if wishes.format_from:
+        return configured(wishes.format_from)
+    return None if wishes.format == AUTO else resolve(wishes.format)
 
 
 def databases(policy: Policy, country: Path | None, asn: Path | None) -> Geo:
@@ -143,16 +154,14 @@ def job_for(out: Dataset, policy: Policy, wishes: Wishes, *, now: datetime) -> J
     """
     if wishes.timezone:
         zone(wishes.timezone)
-    layout = layout_from(wishes.format_from) if wishes.format_from else None
-    if layout is None and wishes.format != AUTO:
-        layout = resolve(wishes.format)
+    reads = wished(wishes)
     tight = override(policy, wishes.settings) if wishes.settings else policy
     transform = compile_policy(tight, databases(tight, wishes.country, wishes.asn))
     keys = wishes.keys or out.keys
     return Job(
         policy=tight, digest=digest(policy), transform=transform, staging=out.staging, keys=keys,
         instance=keystore.instance_key(keys), now=now, settings=tuple(wishes.settings), format=wishes.format,
-        layout=layout, site=judged_site(tight, wishes.site), timezone=wishes.timezone, closed_at=wishes.closed_at,
+        reads=reads, site=judged_site(tight, wishes.site), timezone=wishes.timezone, closed_at=wishes.closed_at,
         salvage=wishes.salvage, replace=wishes.replace, distinct=wishes.distinct,
     )  # fmt: skip
 

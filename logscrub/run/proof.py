@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 from logscrub import keystore
 from logscrub.blocks import BLOCK_SIZE, Splitter
 from logscrub.errors import LogscrubError, OutputError, SourceError
-from logscrub.formats.choice import AUTO, choose_layout
+from logscrub.formats import hold
+from logscrub.formats.choice import AUTO, choose
 from logscrub.identity import HEAD, Chain
 from logscrub.keys import period_name, period_of
 from logscrub.machine import SIZES
@@ -231,12 +232,12 @@ def _proof(
     sample = sample_of(one.path)
     if not sample:
         return "empty"
-    choice = choose_layout(sample, job.format if one.format == AUTO else one.format, job.layout)
-    if choice.layout is None:
+    choice = choose(sample, job.format if one.format == AUTO else one.format, job.reads)
+    if choice.format is None:
         return choice.reason
     site = one.site or job.site
     work = _Repeating(
-        choice.layout,
+        choice.format,
         job.transform,
         one.timezone or job.timezone,
         site,
@@ -255,7 +256,7 @@ def _proof(
             return "changed while it was read"
         closed = datetime.fromtimestamp(opened.modified, UTC).date()
     after = source_after(
-        None, job, path=str(one.path.absolute()), kind="file", layout=choice.layout, site=site, head=sample[:HEAD],
+        None, job, path=str(one.path.absolute()), kind="file", reads=choice.format, site=site, head=sample[:HEAD],
         chain=chain, tally=tally,
     )  # fmt: skip
     state = "read" if chain.length <= verified else SALVAGED
@@ -268,7 +269,7 @@ def _longest(opened: Opened, work: _Repeating, how: Comparison, left: Mapping[st
     """The source with most rows of those whose rows the file begins with; empty for none."""
     best, at, total = "", 0, np.zeros(2, np.uint64)
     waiting = sorted(left, key=lambda one: left[one].rows, reverse=True)
-    for _, table in scrubbed(_blocks(opened, work.now), work):
+    for _, table in scrubbed(_blocks(opened, work), work):
         sums = total + np.cumsum(hashes(table.table, how), axis=0, dtype=np.uint64)
         while waiting and left[waiting[-1]].rows <= at + len(sums):
             one = waiting.pop()
@@ -282,7 +283,7 @@ def _longest(opened: Opened, work: _Repeating, how: Comparison, left: Mapping[st
 def _prefix(opened: Opened, work: _Repeating, rows: int, chain: Chain) -> tuple[Chain, Tally]:
     """The chain and the counts of so many rows, and of the lines without a row behind them."""
     tally = Tally()
-    for block in _blocks(opened, work.now, chain.update):
+    for block in _blocks(opened, work, chain.update):
         parsed, part = work.parse(block), block
         if is_end := tally.rows + parsed.rows > rows:
             part = _cut(block, work, rows - tally.rows)
@@ -300,17 +301,22 @@ def _cut(block: Block, work: _Repeating, rows: int) -> Block:
     ends = [0, *(np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + 1).tolist()]
 
     def part(end: int) -> Block:
-        return Block.of(data[:end], offset=block.offset, overlong=block.overlong)
+        return replace(
+            Block.of(data[:end], offset=block.offset, overlong=block.overlong), header=block.header
+        )
 
     return part(ends[bisect_right(ends, rows, key=lambda end: work.parse(part(end)).rows) - 1])
 
 
 def _blocks(
-    opened: Opened, now: datetime, dropped: Callable[[bytes], object] = lambda _: None
+    opened: Opened, work: _Repeating, dropped: Callable[[bytes], object] = lambda _: None
 ) -> Iterator[Block]:
     """The whole lines of a file, up to where it is damaged; as `staging` takes them."""
     splitter = Splitter(dropped=dropped)
-    is_whole = opened.compression != "none" or now.timestamp() - opened.modified >= QUIET_SECONDS
+    splitter.hold = hold(work.reads)
+    is_whole = (
+        opened.compression != "none" or work.now.timestamp() - opened.modified >= QUIET_SECONDS
+    )
     try:
         for chunk in opened.chunks():
             splitter.push(chunk)

@@ -7,6 +7,7 @@ the policy keeps as it is.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -37,38 +38,51 @@ def lines(
     *,
     layout: Layout,
     policy: Policy,
-) -> pa.Buffer:
-    """Write the lines of a block again.
+) -> pa.BinaryArray:
+    """Write lines again.
 
     Args:
-        found: Where their fields stand; the lines of `parsed` and no others.
+        found: Where the fields that are shown stand; the lines of `parsed` and no others.
         parsed: Their raw fields, of which is told whether requests could be read.
         scrubbed: Their scrubbed columns.
         agents: What they show of user agents, see `agents.agent_texts`; None where the format has none.
-        layout: Their format.
+        layout: How they are written.
         policy: What the scrubbed columns were made by.
 
     Returns:
         One line for each row, in the order of the rows, each with its line end.
     """
-    work = _Work(found, parsed, scrubbed, agents, layout=layout, policy=policy)
     if not found.rows:
-        return pa.py_buffer(b"")
+        return pa.array([], pa.binary())
+    shown = columns(found, parsed, scrubbed, agents, layout=layout, policy=policy)
     pieces: list[pa.Array | pa.Scalar] = []
     before = layout.literals[0]
-    for i, after in enumerate(layout.literals[1:]):
-        column = work.column(i)
+    for i, (column, after) in enumerate(zip(shown, layout.literals[1:], strict=True)):
         if column is None:
-            before += _missing(layout, i)
+            before += missing(layout, i)
         else:
             pieces += [pa.scalar(before), column] if before else [column]
             before = b""
         before += after
     pieces.append(pa.repeat(pa.scalar(before + b"\n"), found.rows))
-    joined = pc.binary_join_element_wise(*pieces, pa.scalar(b""))
-    first, last = joined.offset, joined.offset + len(joined)
-    ends = np.frombuffer(joined.buffers()[1], np.int32)
-    return joined.buffers()[2][int(ends[first]) : int(ends[last])]
+    return pc.binary_join_element_wise(*pieces, pa.scalar(b""))
+
+
+def columns(
+    found: Split,
+    parsed: Parsed,
+    scrubbed: Scrubbed,
+    agents: pa.DictionaryArray | None,
+    *,
+    layout: Layout,
+    policy: Policy,
+) -> list[pa.Array | None]:
+    """What each field shows in each line, `binary`; None for a field that shows nothing in all of them.
+
+    Args and all else: as `lines`.
+    """
+    work = _Work(found, parsed, scrubbed, agents, layout=layout, policy=policy)
+    return [work.column(i) for i in range(len(layout.fields))]
 
 
 class _Work:
@@ -95,7 +109,7 @@ class _Work:
     def column(self, i: int) -> pa.Array | None:  # noqa: PLR0911 — one return a kind of field
         """What field `i` shows in each line, `binary`; None for a field that shows nothing in all of them."""
         field = self._layout.fields[i]
-        if field.kind is Kind.TIME:
+        if field.kind is Kind.TIME or field.keeps is Role.TIME:
             return self._clock.column(i)
         if field.keeps in (Raw.STATUS, Raw.BYTES, Raw.DURATION):
             return self._number(i, field)
@@ -135,7 +149,7 @@ class _Work:
             _durations(values, field) if field.keeps is Raw.DURATION else values.cast(pa.string())
         )
         shown = _spread(
-            encoded.indices, _or_missing(text.cast(pa.binary()), _missing(self._layout, i))
+            encoded.indices, _or_missing(text.cast(pa.binary()), missing(self._layout, i))
         )
         if field.keeps is Raw.BYTES:
             # Apache's %b says none where others say 0.
@@ -193,17 +207,26 @@ _COLUMNS: Final = {
 """The scrubbed column that a field shows; request, target, address and user agent are put together instead."""
 
 
-def _missing(layout: Layout, i: int) -> bytes:
+def missing(layout: Layout, i: int) -> bytes:
     """What a line shows where field `i` has no value: what the server writes then, and readers expect."""
     field = layout.fields[i]
-    if layout.escape is Escape.BACKSLASH:
+    if layout.paths and field.kind is Kind.NUMBER:
+        return b"null"
+    if layout.escape is Escape.HASH and field.keeps is Role.REQUEST:
+        return b"<BADREQ>"
+    if layout.escape not in (Escape.JSON, Escape.NONE):
         return field.empty
     if layout.literals[i].endswith(b'"') and layout.literals[i + 1].startswith(b'"'):
         return b""
     if layout.escape is Escape.JSON and field.kind is Kind.NUMBER:
         # Nothing at all, as nginx writes it, would not be JSON.
         return b"0.000" if field.keeps is Raw.DURATION and _has_fraction(field) else b"0"
-    return b"null" if layout.escape is Escape.JSON and field.keeps is None else field.empty
+    dropped = field.keeps in (None, Raw.FORWARDED)
+    return b"null" if layout.escape is Escape.JSON and dropped else field.empty
+
+
+_ESCAPED: Final = {Escape.HASH: "#", Escape.PLUS: " ", Escape.PERCENT: " %<>{}|^~[]`"}
+"""What is escaped besides quotes, backslashes and whatever is not ASCII text."""
 
 
 def written(values: pa.StringArray, layout: Layout, i: int) -> pa.BinaryArray:
@@ -216,30 +239,44 @@ def written(values: pa.StringArray, layout: Layout, i: int) -> pa.BinaryArray:
     barred = "" if field.kind is Kind.QUOTED or field.keeps is Role.REQUEST else after
     if field.kind is Kind.TOKEN:
         barred += " "
+    if layout.escape in (Escape.PLUS, Escape.PERCENT):
+        barred = barred.replace(" ", "")
     if layout.escape is Escape.NONE:
-        barred += '"' + "".join(map(chr, (*range(32), 127)))
+        barred += '"'
+    if layout.escape in (Escape.NONE, Escape.PLUS):
+        barred += "".join(map(chr, (*range(32), 127)))
+    special = barred + _ESCAPED.get(layout.escape, "")
     doubtful = pc.match_substring_regex(
-        values, r'[^ -~]|["\\' + "".join(f"\\x{{{ord(c):x}}}" for c in barred) + "]"
+        values, r'[^ -~]|["\\' + "".join(f"\\x{{{ord(c):x}}}" for c in special) + "]"
     )
     if pc.any(doubtful).as_py():
+        escape = partial(_escaped, escape=layout.escape, is_url=field.keeps in _URLS)
         texts = values.to_pylist()
         for at in np.flatnonzero(doubtful.fill_null(False).to_numpy(zero_copy_only=False)).tolist():
-            texts[at] = _escaped(
-                texts[at].translate(dict.fromkeys(map(ord, barred), "_")), layout.escape
-            )
+            texts[at] = escape(texts[at].translate(dict.fromkeys(map(ord, barred), "_")))
         values = pa.array(texts, pa.string())
-    return _or_missing(values, _missing(layout, i))
+    return _or_missing(values, missing(layout, i))
 
 
-def _escaped(text: str, escape: Escape) -> str:
+_URLS: Final = (Role.TARGET, Raw.PATH, Raw.QUERY)
+"""In them a percent sign is their own."""
+
+
+def _escaped(text: str, escape: Escape, *, is_url: bool) -> str:
     if escape is Escape.NONE:
         return text
+    if escape is Escape.PLUS:
+        return text.replace(" ", "+")
     if escape is Escape.JSON:
         return "".join(
             f"\\{c}" if c in '"\\' else f"\\u{ord(c):04X}" if c < " " else c for c in text
         )
+    marked, mark = {
+        Escape.HASH: (b'"#', "#"),
+        Escape.PERCENT: (b' "' if is_url else b' "\\' + _ESCAPED[escape].encode(), "%"),
+    }.get(escape, (b'"\\', "\\x"))
     return "".join(
-        chr(byte) if 0x20 <= byte < 0x7F and byte not in b'"\\' else f"\\x{byte:02X}"
+        chr(byte) if 0x20 <= byte < 0x7F and byte not in marked else f"{mark}{byte:02X}"
         for byte in text.encode()
     )
 
@@ -285,8 +322,8 @@ def _referers(hosts: pa.StringArray) -> pa.StringArray:
 
 
 def _has_fraction(field: Field) -> bool:
-    """Whether the server writes milliseconds behind a point: nginx's times do, Apache's do not."""
-    return field.scale == 1000.0 and field.name.startswith("$")
+    """Whether the server writes milliseconds behind a point: all but Apache do."""
+    return field.scale == 1000.0 and not field.name.startswith("%")
 
 
 def _durations(values: pa.UInt32Array, field: Field) -> pa.StringArray:

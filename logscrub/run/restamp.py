@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from logscrub.formats import stamps
+from logscrub.formats import stamps, times
 from logscrub.formats.instants import instants
 from logscrub.formats.layout import Kind, Role
+from logscrub.formats.notation import ANY_TIME
 from logscrub.lexicon import distinct
 from logscrub.scrubbers import time
 
@@ -58,6 +59,8 @@ class Clock:
     def column(self, i: int) -> pa.BinaryArray:
         """What the time field `i` shows in each line."""
         field = self._layout.fields[i]
+        if field.time == ANY_TIME:
+            return self._anew()
         if (
             field.keeps is Role.TIME
             and not self._is_finer(field.time)
@@ -74,6 +77,14 @@ class Clock:
             text(key // len(suffixes), suffixes[key % len(suffixes)], field.time).encode()
             for key in encoded.dictionary.to_pylist()
         ]
+        return pa.array(texts, pa.binary()).take(encoded.indices)
+
+    def _anew(self) -> pa.BinaryArray:
+        """ISO 8601 in UTC, for fields whose spelling is known only line by line."""
+        fraction = (".", "%msec_frac") if self._precision == "millisecond" else ()
+        tokens = (*times.ISO8601[:-1], *fraction, "%z")
+        encoded = self._stamps.cast(pa.int64()).dictionary_encode()
+        texts = [text(one, b"Z", tokens).encode() for one in encoded.dictionary.to_pylist()]
         return pa.array(texts, pa.binary()).take(encoded.indices)
 
     def _is_finer(self, tokens: tuple[str, ...]) -> bool:

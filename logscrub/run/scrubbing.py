@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from logscrub.formats.layout import Layout
+    from logscrub.formats.layout import Format
     from logscrub.schema import Block, Parsed
     from logscrub.transform import Scrubbed, Transform
 
@@ -41,7 +41,7 @@ class Scrubbing:
     """How to turn the blocks of one source into scrubbed tables.
 
     Args:
-        layout: The format of its lines.
+        reads: The format of its lines.
         transform: The compiled policy.
         zone: IANA name for lines that do not say their offset, empty for none.
         site: What the source is called, empty to take it from the line.
@@ -49,7 +49,7 @@ class Scrubbing:
         now: The present, which decides whether a key period is over.
     """
 
-    layout: Layout
+    reads: Format
     transform: Transform
     zone: str
     site: str
@@ -59,7 +59,7 @@ class Scrubbing:
     def parse(self, block: Block) -> Parsed:
         """Take the lines of one block apart."""
         return parse(
-            block, self.layout, self.transform.needs,
+            block, self.reads, self.transform.needs,
             zone=self.zone or None, lexicons=self.transform.lexicons,
         )  # fmt: skip
 
@@ -80,6 +80,7 @@ class Tally:
 
     Args:
         lines: `rows + blanks + sum(rejects)`, always.
+        formats: Rows by the name of the layout that read them.
         listed: `(position, length, reason)` of the first rejects.
         newest_ms: Newest event, None without rows.
         clients: Most different addresses of one batch, counted up to `CLIENTS`.
@@ -89,6 +90,7 @@ class Tally:
     rows: int = 0
     blanks: int = 0
     rejects: Counter[Reason] = field(default_factory=Counter)
+    formats: Counter[str] = field(default_factory=Counter)
     listed: list[tuple[int, int, str]] = field(default_factory=list)
     newest_ms: int | None = None
     clients: int = 0
@@ -99,6 +101,7 @@ class Tally:
         self.rows += parsed.rows
         self.blanks += parsed.blanks
         self.rejects.update(parsed.rejects.by_reason())
+        self.formats.update({name: rows for name, rows in parsed.formats.items() if rows})
         room = MAX_LISTED_REJECTS - len(self.listed)
         rejects = parsed.rejects
         for place, length, reason in zip(
@@ -116,6 +119,7 @@ class Tally:
         self.rows += other.rows
         self.blanks += other.blanks
         self.rejects.update(other.rejects)
+        self.formats.update(other.formats)
         self.listed += other.listed[: MAX_LISTED_REJECTS - len(self.listed)]
         self.clients = max(self.clients, other.clients)
         self._newer(other.newest_ms)

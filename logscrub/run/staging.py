@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from logscrub.blocks import BLOCK_SIZE, Splitter
 from logscrub.errors import FormatError, LogscrubError, SourceError
-from logscrub.formats.choice import choose_layout, judgeable
+from logscrub.formats import hold
+from logscrub.formats.choice import choose, judgeable
 from logscrub.identity import HEAD, Chain
 from logscrub.run.batch import Outcome, alarm, batch_of, source_after
 from logscrub.run.recognise import (
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from logscrub.formats.choice import Choice
-    from logscrub.formats.layout import Layout
+    from logscrub.formats.layout import Format
     from logscrub.run.batch import Job
     from logscrub.schema import Block
     from logscrub.source import Input
@@ -92,7 +93,7 @@ def _stage(
         sample, damage = _sample(_skip(opened.chunks(), found.source.position))
     start = found.source.position if found.source and not job.replace else 0
     choice = _choice(one, job, sample, damaged=damage is not None)
-    if choice.layout is None:
+    if choice.format is None:
         if damage and not job.salvage:
             raise damage
         if one.chosen or found.source or "access" in one.path.name:
@@ -101,18 +102,18 @@ def _stage(
         return Outcome(path, "left", note=choice.reason)
     head = _sample(opened.chunks())[0][:HEAD] if start else sample[:HEAD]
     proof = found.source.chain if found.source and start else None
-    reading = _Reading(one, opened, job, choice.layout, start, proof, stop, watch)
+    reading = _Reading(one, opened, job, choice.format, start, proof, stop, watch)
     return _conclude(reading, found, head)
 
 
 def _choice(one: Input, job: Job, sample: bytes, *, damaged: bool) -> Choice:
     wanted = job.format if one.format == "auto" else one.format
-    choice = choose_layout(sample, wanted, job.layout)
-    if choice.layout is None and damaged:
+    choice = choose(sample, wanted, job.reads)
+    if choice.format is None and damaged:
         # damage spoils what follows it, so what comes before it decides
         first = b"\n".join(sample.split(b"\n", _FEW_LINES)[:_FEW_LINES]) + b"\n"
-        early = choose_layout(first, wanted, job.layout)
-        return early if early.layout else choice
+        early = choose(first, wanted, job.reads)
+        return early if early.format else choice
     return choice
 
 
@@ -163,7 +164,7 @@ class _Reading:
     one: Input
     opened: Opened
     job: Job
-    layout: Layout
+    reads: Format
     start: int
     proof: bytes | None
     """Chain value that the known source has at `start`."""
@@ -173,12 +174,14 @@ class _Reading:
     chain: Chain = field(init=False)
     verified: int = 0
     stopped: bool = False
+    held: int = 0
+    """Bytes of whole lines at the end that wait for what follows."""
 
     def run(self, limit: int | None) -> Sink:
         """Scrub everything up to `limit` (a byte position; None is the end) into a new sink."""
         self.tally = Tally()
         scrubbing = Scrubbing(
-            self.layout, self.job.transform, self.one.timezone or self.job.timezone,
+            self.reads, self.job.transform, self.one.timezone or self.job.timezone,
             self.one.site or self.job.site, self.job.keys, self.job.now,
         )  # fmt: skip
         sink = Sink(self.job.staging, sorts=self.job.transform.sorts)
@@ -198,16 +201,24 @@ class _Reading:
         return self.opened.compression != "none" or age >= QUIET_SECONDS
 
     def _blocks(self, limit: int | None) -> Iterator[Block]:
-        splitter = Splitter(self.start)
-        for chunk in self._chained(limit):
+        # the header that rules at the start stands somewhere before it
+        begin = 0 if self.reads.headed else self.start
+        splitter = Splitter(begin)
+        splitter.hold = hold(self.reads)
+        for chunk in self._chained(limit, begin):
             splitter.push(chunk)
-            if splitter.pending >= BLOCK_SIZE and (block := splitter.take()):
+            if splitter.end == self.start:
+                splitter.take()
+                continue
+            block = splitter.take() if splitter.pending >= BLOCK_SIZE else None
+            if block and block.offset >= self.start:
                 yield block
         final = limit is None and not self.stopped and self.is_finished
         if block := splitter.take(final=final):
             yield block
+        self.held = 0 if final else splitter.whole
 
-    def _chained(self, limit: int | None) -> Iterator[bytes]:
+    def _chained(self, limit: int | None, begin: int) -> Iterator[bytes]:
         """The new bytes; `chain` ends where the last whole line does."""
         running = Chain(self.job.instance)
         self.chain = running.copy()
@@ -223,8 +234,8 @@ class _Reading:
             if cut:
                 self.chain = running.copy()
             running.update(data[cut:])
-            if before + len(data) > self.start:
-                yield data[max(0, self.start - before) :]
+            if before + len(data) > begin:
+                yield data[max(0, begin - before) :]
             if self.stop():
                 self.stopped = True
                 self.opened.check()
@@ -240,6 +251,9 @@ def _conclude(reading: _Reading, found: Recognised, head: bytes) -> Outcome:
     damage: SourceError | None = None
     try:
         sink = reading.run(None)
+        if reading.held:
+            sink.discard()
+            sink = reading.run(reading.chain.length - reading.held)
     except SourceError as error:
         if opened.void:
             raise
@@ -270,7 +284,7 @@ def _staged(
         sink.discard()
         return Outcome(str(one.path), "known", note="no whole line is new", error=damage)
     source = source_after(
-        found.source, job, path=str(one.path.absolute()), kind="file", layout=reading.layout, site=one.site or job.site,
+        found.source, job, path=str(one.path.absolute()), kind="file", reads=reading.reads, site=one.site or job.site,
         head=head, chain=reading.chain, tally=tally,
     )  # fmt: skip
     closed = datetime.fromtimestamp(reading.opened.modified, UTC).date()
@@ -291,7 +305,7 @@ def _staged(
     return Outcome(
         str(one.path),
         "read",
-        reading.layout.name,
+        reading.reads.name,
         tally,
         batch,
         closure,

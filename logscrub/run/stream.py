@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from logscrub.blocks import Splitter
 from logscrub.errors import BusyError, FormatError, OutputError, PastDueError
-from logscrub.formats.choice import choose_layout, judgeable
+from logscrub.formats import hold
+from logscrub.formats.choice import choose, judgeable
 from logscrub.identity import HEAD, Chain
 from logscrub.run.batch import Job, Outcome, batch_of, source_after
 from logscrub.run.ingest import commit as commit_batch
@@ -21,9 +22,13 @@ if TYPE_CHECKING:
     from datetime import date
 
     from logscrub.dataset import Dataset
-    from logscrub.formats.layout import Layout
+    from logscrub.formats.layout import Format
     from logscrub.ledger import Ledger
     from logscrub.records import Source
+
+
+class MovedError(BusyError):
+    """Somebody else read a source on in the meantime: what waits of it must be recognised anew."""
 
 
 @dataclass(slots=True)
@@ -51,7 +56,7 @@ class Stream:
     chain: Chain = field(init=False)
     splitter: Splitter = field(init=False)
     head: bytes = field(default=b"", repr=False)
-    layout: Layout | None = None
+    reads: Format | None = None
     decided: bool = False
     sink: Sink | None = None
     tally: Tally = field(default_factory=Tally)
@@ -62,6 +67,8 @@ class Stream:
     closure: date | None = None
     refused: PastDueError | None = None
     _proven: Chain = field(init=False)
+    _header: bytes = field(init=False, repr=False)
+    """The `#Fields:` line that rules behind what is committed."""
     _last: Outcome | None = None
     _beyond: Chain | None = None
     """`chain`, gone on by lines that the splitter gave up; their block follows."""
@@ -69,12 +76,14 @@ class Stream:
     def __post_init__(self) -> None:
         self.start_at(Chain(self.job.instance))
 
-    def start_at(self, chain: Chain) -> None:
-        """Go on behind the bytes of a chain; what waits is dropped."""
+    def start_at(self, chain: Chain, header: bytes = b"") -> None:
+        """Go on behind the bytes of a chain, under a `#Fields:` line if the log has such; what waits is dropped."""
         self.drop()
         self.chain, self._proven, self._beyond = chain, chain.copy(), None
         self.committed = chain.length
-        self.splitter = Splitter(chain.length, dropped=self._pass)
+        self.splitter = Splitter(chain.length, dropped=self._pass, header=header)
+        self.splitter.hold = hold(self.reads) if self.reads else None
+        self._header = header
 
     @property
     def position(self) -> int:
@@ -88,7 +97,7 @@ class Stream:
 
     def rewind(self) -> None:
         """Back to what is committed; the bytes behind it will be pushed again."""
-        self.start_at(self._proven)
+        self.start_at(self._proven, self._header)
         # the bytes behind it come once more
         self.head = self.head[: self.committed]
 
@@ -118,24 +127,42 @@ class Stream:
         Raises:
             FormatError: None fits.
         """
-        choice = choose_layout(sample, self.format, self.job.layout)
-        if choice.layout is None:
+        choice = choose(sample, self.format, self.job.reads)
+        if choice.format is None:
             raise FormatError(f"{name}: {choice.refusal}", hint=choice.hint)
         # blank lines tell nothing: those that follow decide
-        self.layout, self.decided = choice.layout, choice.kind != "empty"
+        self.reads, self.decided = choice.format, choice.kind != "empty"
+        self.splitter.hold = hold(self.reads)
+
+    def take(self, *, final: bool = False) -> Block | None:
+        """The whole lines that wait, None when there is none; the first ones decide on the format.
+
+        Args:
+            final: Nothing follows, so an unterminated last line counts.
+
+        Raises:
+            FormatError: No format fits.
+        """
+        block = self.splitter.take(final=final)
+        if block is None or self.decided:
+            return block
+        sample = block.data[:SAMPLE]
+        self.judge(
+            sample if judgeable(sample) else block.data,
+            "standard input" if self.kind == "pipe" else self.path,
+        )
+        if final or not self.splitter.hold:
+            return block
+        # parts of a line at its end belong to what follows
+        self.splitter.put_back(block)
+        return self.splitter.take()
 
     def scrub(self, block: Block) -> None:
-        """Scrub the lines that follow."""
-        if not self.decided:
-            sample = block.data[:SAMPLE]
-            self.judge(
-                sample if judgeable(sample) else block.data,
-                "standard input" if self.kind == "pipe" else self.path,
-            )
-        assert self.layout is not None
+        """Scrub the lines that follow, as `take` gave them."""
+        assert self.reads is not None
         transform = self.job.transform
         work = Scrubbing(
-            self.layout, transform, self.zone, self.site, self.job.keys, datetime.now(UTC)
+            self.reads, transform, self.zone, self.site, self.job.keys, datetime.now(UTC)
         )
         parsed, table = work.scrub([work.parse(block)])
         self.sink = self.sink or Sink(self.job.staging, sorts=transform.sorts)
@@ -156,12 +183,13 @@ class Stream:
 
         Raises:
             OutputError: The disk refuses. `taken` tells whether the rows exist all the same.
+            MovedError: The ledger has another position than the one this began at; nothing was committed.
         """
-        if self.sink is None or self.layout is None or self.position <= self.committed:
+        if self.sink is None or self.reads is None or self.position <= self.committed:
             return
         job = replace(self.job, now=datetime.now(UTC))
         source = source_after(
-            self.source, job, path=self.path, kind=self.kind, layout=self.layout, site=self.site, head=self.head,
+            self.source, job, path=self.path, kind=self.kind, reads=self.reads, site=self.site, head=self.head,
             chain=self.chain, tally=self.tally,
         )  # fmt: skip
         source = replace(source, closed_latest=str(job.today), closed_basis=basis, state=state)
@@ -173,20 +201,23 @@ class Stream:
             self.tally.rows = 0
             self.sink.discard()
             batch, closure, due = batch_of(source, job, self.sink, self.tally, start=self.committed)
-        outcome = Outcome(self.path, "read", self.layout.name, self.tally, batch, closure, due)
+        outcome = Outcome(self.path, "read", self.reads.name, self.tally, batch, closure, due)
         try:
             commit_batch(out, ledger, outcome, stamp=job.stamp)
         except (OutputError, BusyError):
-            if self._is_in(ledger, source):
+            there = next((one for one in ledger.sources() if one.id == source.id), None)
+            position = there.position if there else 0
+            ours = {one.name for one in batch.segments} <= {one.name for one in ledger.segments()}
+            if position == source.position and ours:
                 # the rows exist, and only their files are not where readers look: recovery moves them
                 self._advance(source, outcome)
+            elif position != self.committed:
+                raise MovedError(
+                    f"{self.path}: another process read this source in the meantime",
+                    hint="a file is read on from there; begin a pipe anew",
+                ) from None
             raise
         self._advance(source, outcome)
-
-    def _is_in(self, ledger: Ledger, source: Source) -> bool:
-        return any(
-            (one.id, one.position) == (source.id, source.position) for one in ledger.sources()
-        )
 
     def taken(self) -> Outcome | None:
         """What was committed since this was asked last."""
@@ -199,5 +230,6 @@ class Stream:
         self.total.include(self.tally)
         self.segments += len(outcome.batch.segments)
         self.source, self.committed, self._proven = source, self.position, self.chain.copy()
+        self._header = self.splitter.header
         self.sink, self.tally = None, Tally()
         self.closure, self.due = outcome.closure or self.closure, outcome.due or self.due
