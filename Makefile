@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench soak crash mutation clean
+.PHONY: demo test lint bench soak crash mutation fuzz clean
 
 demo: .venv/runtime
 	rm -rf demo && mkdir -p demo
@@ -31,6 +31,10 @@ crash: .venv/dev
 
 mutation: .venv/dev
 	$(BIN)/python tests/mutations.py
+
+# ten minutes for each of nine families of formats; FUZZ_ARGS=--guided lets atheris choose, where it is installed
+fuzz: .venv/dev
+	$(BIN)/python tests/fuzz.py all --seconds 600 $(FUZZ_ARGS)
 
 # against peers; GoAccess and rsyslog take part where the system has them (Debian: apt-get install goaccess rsyslog)
 bench: .venv/bench

@@ -49,6 +49,8 @@ class Splitter:
     ) -> None:
         self.hold: Callable[[bytes], int] | None = None
         self._header = header
+        self._blank = not offset
+        self._commented = bool(header)
         self._size = size
         self._dropped = dropped
         self._start = offset
@@ -133,7 +135,11 @@ class Splitter:
             self._parts, self._has_line = rest, False
             return None
         block = Block.of(*whole, offset=self._start, overlong=self._rejects(), header=self._header)
-        if self._header or (not self._start and block.padded[:4].lstrip(_MARK)[:1] == b"#"):
+        if self._blank:
+            # whether the source begins with a `#` line, blank ones apart
+            begin = block.padded[: block.size].lstrip(_MARK + b" \t\r\n")[:1]
+            self._blank, self._commented = not begin, begin == b"#"
+        if self._commented:
             self._header = last_header(block.data, self._header)
         self._parts = rest
         self._start += block.size

@@ -70,3 +70,40 @@ def test_an_unfinished_line_waits_unless_it_is_the_end() -> None:
     last = splitter.take(final=True)
     assert last is not None
     assert (last.offset, last.data) == (4, b"tw")
+
+
+def test_the_header_that_rules() -> None:
+    """Blocks know the last `#Fields:` line before them, however the lines arrive; other files have none."""
+    splitter = Splitter()
+    found = []
+    for line in (
+        b"\n",
+        b"\xef\xbb\xbf#Software: x\n",
+        b"#Fields: a\n",
+        b"1\n",
+        b"#Fields: b\r\n",
+        b"2\n",
+    ):
+        splitter.push(line)
+        block = splitter.take()
+        assert block is not None
+        found.append(block.header)
+    assert found == [b"", b"", b"", b"#Fields: a", b"#Fields: a", b"#Fields: b"]
+    assert [block.header for block in blocks([b"x\n#Fields: a\n", b"1\n"], size=1)] == [b"", b""]
+
+
+def test_held_back_lines_are_not_given_up() -> None:
+    """Whole lines that wait for their other parts are let go before a line behind them that is too long."""
+    splitter = Splitter(size=50)
+    splitter.hold = lambda data: len(data) if data.endswith(b"part\n") else 0
+    splitter.push(b"part\n")
+    assert splitter.take() is None
+    splitter.push(b"x" * 60)
+    block = splitter.take()
+    assert block is not None
+    assert block.data == b"part\n"
+    splitter.push(b"x")
+    splitter.push(b"\n1\n")
+    block = splitter.take(final=True)
+    assert block is not None
+    assert (block.data, len(block.overlong)) == (b"1\n", 1)

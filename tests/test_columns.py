@@ -229,7 +229,9 @@ def test_rows_of_apachelogs(cases: Path) -> None:
             (of,) = resolve(case["log_format"]).layouts
         except FormatError:  # formats without a time, which logscrub refuses
             continue
-        (row,) = rows(parse(Block.of(case["input"].encode(), offset=0), Format.of(of), ALL, zone="UTC"))
+        (row,) = rows(
+            parse(Block.of(case["input"].encode(), offset=0), Format.of(of), ALL, zone="UTC")
+        )
         _check(row, case["expected"], of)
         checked += 1
     assert checked > 15
@@ -255,3 +257,21 @@ def _check(row: dict[str, Any], expected: dict[str, Any], of: Layout) -> None:
         # Without an offset in digits the zone is the user's to say; here that was UTC.
         said = said if of.zoned else said.replace(tzinfo=UTC)
         assert row["time"].timestamp() == pytest.approx(said.timestamp(), abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("logged", "client"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("203.0.113.9, 192.0.2.1", "192.0.2.1"),
+        ("203.0.113.9,192.0.2.1", "192.0.2.1"),
+        ("evil, ,2001:db8::1 ", "2001:db8::1"),
+        ("-", None),
+    ],
+)
+def test_the_last_of_a_list_is_the_client(logged: str, client: str | None) -> None:
+    """Where a proxy's header alone has the client, what the client itself wrote into it does not count."""
+    line = '[{time}] "{last_address}" {status}'
+    text = f'[2026-11-20T20:17:00.310Z] "{logged}" 200'.encode()
+    found = parse(Block.of(text, offset=0), resolve(line), ALL)
+    assert found.columns[Raw.ADDRESS].to_pylist() == [client]

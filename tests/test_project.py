@@ -146,11 +146,15 @@ def commands_of_the_readme() -> list[str]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a log and a dataset OUT."""
+    """A folder with a log, an error log and a dataset OUT."""
     folder = tmp_path_factory.mktemp("readme")
     (folder / "nginx").mkdir()
     sample.write(folder / "access.log", today=datetime.now(UTC).date())
     shutil.copy(folder / "access.log", folder / "nginx" / "access.log")
+    (folder / "error.log").write_text(
+        "2026/11/21 02:30:01 [error] 7#7: *45 access forbidden by rule, client: 192.0.2.7, server: _\n",
+        encoding="utf-8",
+    )
     assert logscrub("ingest", folder / "access.log", "--out", folder / "OUT").code == 0
     return folder
 

@@ -45,7 +45,12 @@ def command(
     Lines on standard input become lines of the same format on standard output, as soon as they arrive: for
     GoAccess, AWStats and the like. Addresses stay addresses: a network is shown as its first one (203.0.113.0), a
     token as one in fd00::/8, none as 0.0.0.0. What the policy does not keep becomes what the server writes for a
-    missing value. Lines that do not fit the format are dropped and counted on standard error, never passed through.
+    missing value; JSON and W3C lines lose those fields. Times of any spelling become ISO 8601 in UTC. A wrapped line
+    (syslog/combined, docker/caddy) comes out without its wrapper, which names hosts and containers. Lines that do not
+    fit the format are dropped and counted on standard error, never passed through.
+
+    Error logs have to be named: --format nginx-error or apache-error. Of each line the time, the level, numbers and
+    the fixed words of known messages are left; client addresses become networks, all else a name in braces: {path}.
 
     What is written is yours to delete: retention covers datasets only.
     """

@@ -24,6 +24,8 @@ MORE: Final = "with more fields"
 _KEYS: Final = frozenset(
     {"about", "origin", "nginx", "apache", "line", "json", "w3c", "escape", "zone", "grows", "drops", "name"}
 )  # fmt: skip
+ERROR_LOGS: Final = ("nginx-error", "apache-error")
+"""Formats that `filter` alone reads."""
 _STRINGS: Final = ("nginx", "apache", "line")
 _MOST: Final = 65_536
 """Bytes of the longest file that describes a format."""
@@ -68,6 +70,10 @@ def entry(name: str) -> Entry:
         FormatError: No format has that name.
     """
     tables = _tables()
+    if name in ERROR_LOGS:
+        raise FormatError(
+            "error logs are text only", hint=f"use filter: logscrub filter --format {name}"
+        )
     if name not in tables:
         close = get_close_matches(name.lower(), tables, n=1)
         raise FormatError(
@@ -160,11 +166,14 @@ def resolve(text: str) -> Format:
     """
     stripped = text.strip()
     first, slash, rest = stripped.partition("/")
-    if _LIST.fullmatch(stripped):
-        return _together(stripped, [resolve(one) for one in stripped.split(",")])
+    # before the list: what is wrapped may be one
     if slash and first in WRAPPERS:
         inner = resolve(rest)
+        if inner.headed:
+            raise FormatError("a W3C log cannot be wrapped", hint="w3c stands alone")
         return replace(inner, name=f"{first}/{inner.name}", wrappers=(first, *inner.wrappers))
+    if _LIST.fullmatch(stripped):
+        return _together(stripped, [resolve(one) for one in stripped.split(",")])
     if stripped.endswith(".toml"):
         return _from_file(Path(stripped))
     layout = _compiled(text)

@@ -47,7 +47,7 @@ class Choice:
 
 
 _HINTS = {
-    "error_log": "error logs are not ingested; leave the file out",
+    "error_log": "error logs are not ingested; logscrub filter --format nginx-error|apache-error masks them",
     "json": "describe it: --format FILE.toml, see docs/formats.md; or --format-from nginx.conf:NAME",
     "binary": "this is not a text log; leave the file out",
     "utf16": "convert it first: iconv -f UTF-16 -t UTF-8",

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from logscrub.formats import numbers, targets, unescape
 from logscrub.formats.instants import instants
-from logscrub.formats.layout import Role
+from logscrub.formats.layout import LAST, Role
 from logscrub.formats.lexicons import Lexicons
 from logscrub.formats.lines import together
 from logscrub.schema import REASONS, Parsed, Raw, Reason
@@ -130,4 +131,8 @@ def _texts(values: pa.Array, *, layout: Layout, i: int, wanted: list[Raw]) -> di
         return {Raw.QUERY: targets.of_queries(values, escape)}
     if keeps is Raw.METHOD:
         return {Raw.METHOD: targets.of_methods(values)}
-    return {cast("Raw", keeps): unescape.decode(values, escape)}
+    texts = unescape.decode(values, escape)
+    if layout.fields[i].name == LAST:
+        # clients write the beginning of such a list themselves
+        texts = pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, "^.*,", ""))
+    return {cast("Raw", keeps): texts}

@@ -24,7 +24,7 @@ from logscrub.schema import HEADER, Block
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from logscrub.formats.layout import Layout
+    from logscrub.formats.lines import Lines
     from logscrub.formats.plausible import Span
 
 SAMPLE_LINES: Final = 1000
@@ -99,23 +99,8 @@ def _detect(lines: list[bytes], deepest: int) -> Detection:
     # not at the start of a source: a byte order mark tells no format
     block = Block.of(b"\n".join(lines), offset=1)
     found = lines_of(block)
-    wrapper = which(found) if deepest else None
-    if wrapper:
-        inside, _, _ = unwrap(found, wrapper)
-        texts = [
-            inside.data[begin:end].tobytes()
-            for begin, end in zip(inside.starts.tolist(), inside.ends.tolist(), strict=True)
-        ]
-        within = _detect([text for text in texts if text.strip()], deepest - 1) if texts else None
-        if within and within.format:
-            inner = within.format
-            name, wrappers = f"{wrapper}/{inner.name}", (wrapper, *inner.wrappers)
-            reason = f"{within.reason}, wrapped by {wrapper}"
-            return replace(
-                within, format=replace(inner, name=name, wrappers=wrappers), reason=reason
-            )
     is_json = _share(lines, shapes.is_json) >= ENOUGH
-    candidates = _of_json(lines) if is_json else _of_text(lines)
+    candidates = _of_json(lines, found) if is_json else _of_text(lines, found)
     best = max(candidates, key=lambda one: one.count, default=None)
     if is_json:
         # a format that is known outranks a guess that reads some lines more
@@ -123,7 +108,27 @@ def _detect(lines: list[bytes], deepest: int) -> Detection:
         best = next(enough, best)
     if best and best.count >= ENOUGH * len(lines):
         return _decide(best, [] if is_json else candidates, lines)
-    return _explain(best, lines)
+    return (_unwrapped(found, deepest) if deepest else None) or _explain(best, lines)
+
+
+def _unwrapped(lines: Lines, deepest: int) -> Detection | None:
+    """What is inside a wrapper, if there is one and its inside is known."""
+    wrapper = which(lines)
+    if not wrapper:
+        return None
+    inside, _, _ = unwrap(lines, wrapper)
+    texts = [
+        inside.data[begin:end].tobytes()
+        for begin, end in zip(inside.starts.tolist(), inside.ends.tolist(), strict=True)
+    ]
+    texts = [text for text in texts if text.strip()]
+    within = _detect(texts, deepest - 1) if texts else None
+    if not within or not within.format:
+        return None
+    inner = within.format
+    name, wrappers = f"{wrapper}/{inner.name}", (wrapper, *inner.wrappers)
+    reason = f"{within.reason}, wrapped by {wrapper}"
+    return replace(within, format=replace(inner, name=name, wrappers=wrappers), reason=reason)
 
 
 def _not_text(sample: bytes, lines: list[bytes]) -> Detection | None:
@@ -148,13 +153,14 @@ def _headed(lines: list[bytes]) -> Detection:
     return Detection(named(w3c.NAME), share, reason, "access", structure)
 
 
-def _of_text(lines: list[bytes]) -> list[_Candidate]:
+def _of_text(lines: list[bytes], waiting: Lines) -> list[_Candidate]:
     formats = [one for one in map(named, names()) if one.layouts and not one.layouts[0].paths]
-    first = [one for one in formats if _candidate(one, lines[:_FIRST]).count]
-    return [_candidate(one, lines) for one in first or formats]
+    few = waiting.of(np.arange(min(_FIRST, len(waiting))))
+    first = [one for one in formats if any(split(few, layout).rows for layout in one.layouts)]
+    return [_candidate(one, lines, waiting) for one in first or formats]
 
 
-def _of_json(lines: list[bytes]) -> list[_Candidate]:
+def _of_json(lines: list[bytes], waiting: Lines) -> list[_Candidate]:
     """What reads the objects: the formats that are known, and last the best guess."""
     known = [one for one in map(named, names()) if one.layouts and one.layouts[0].paths]
     seen = Counter(
@@ -165,7 +171,8 @@ def _of_json(lines: list[bytes]) -> list[_Candidate]:
     )
     most = min(len(lines), _FEW) * ENOUGH
     guessed = guess([path for path, count in seen.items() if count >= most])
-    return [_candidate(one, lines) for one in [*known, *([Format.of(guessed)] if guessed else [])]]
+    tried = [*known, *([Format.of(guessed)] if guessed else [])]
+    return [_candidate(one, lines, waiting) for one in tried]
 
 
 def _explain(best: _Candidate | None, lines: list[bytes]) -> Detection:
@@ -218,23 +225,19 @@ def _share(lines: list[bytes], test: Callable[[bytes], bool]) -> float:
     return sum(map(test, lines)) / len(lines) if lines else 0.0
 
 
-def _candidate(format: Format, lines: list[bytes]) -> _Candidate:  # noqa: A002 — the word of the option
+def _candidate(
+    format: Format,  # noqa: A002 — the word of the option
+    lines: list[bytes],
+    waiting: Lines,
+) -> _Candidate:
+    """Where the fields stand of those lines that one of the layouts reads plausibly."""
     out: list[dict[str, Span] | None] = [None] * len(lines)
     for layout in format.layouts:
-        left = [i for i, spans in enumerate(out) if spans is None]
-        _try(layout, lines, left, out)
+        left = np.array([i for i, spans in enumerate(out) if spans is None], np.int64)
+        found = split(waiting.of(left), layout)
+        rows = np.searchsorted(waiting.offsets, found.lines.offsets)
+        starts, ends = found.starts - found.lines.starts, found.ends - found.lines.starts
+        by = plausible.judge(layout)
+        for i, begun, ended in zip(rows.tolist(), starts.T.tolist(), ends.T.tolist(), strict=True):
+            out[i] = plausible.kept(lines[i], list(zip(begun, ended, strict=True)), by)
     return _Candidate(format, out)
-
-
-def _try(
-    layout: Layout, lines: list[bytes], left: list[int], out: list[dict[str, Span] | None]
-) -> None:
-    """Note where the fields stand of those lines, of the ones left, that the layout reads plausibly."""
-    waiting = lines_of(Block.of(b"\n".join(lines[i] for i in left), offset=1))
-    found = split(waiting, layout)
-    rows = np.searchsorted(waiting.offsets, found.lines.offsets)
-    starts, ends = found.starts - found.lines.starts, found.ends - found.lines.starts
-    by = plausible.judge(layout)
-    for row, begun, ended in zip(rows.tolist(), starts.T.tolist(), ends.T.tolist(), strict=True):
-        line = left[row]
-        out[line] = plausible.kept(lines[line], list(zip(begun, ended, strict=True)), by)

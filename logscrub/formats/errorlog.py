@@ -211,7 +211,7 @@ def _nginx(line: str) -> str | None:
     if not good or not (_digits(pid) and _digits(thread)) or not _is_time(stamp):
         return None
     number, _, after = rest.partition(" ")
-    numbered = number.startswith("*") and _digits(number[1:])
+    numbered = number == "*" or (number.startswith("*") and _digits(number[1:]))
     message, has_client, fields = (after if numbered else rest).partition(", client: ")
     head = f"{stamp} [{level}] {pid}#{thread}: {'* ' if numbered else ''}"
     if ", client: " in fields:

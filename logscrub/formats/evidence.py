@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from logscrub.formats.catalogue import named, names
 from logscrub.formats.choice import judgeable
 from logscrub.formats.detect import SAMPLE_BYTES, SAMPLE_LINES
-from logscrub.formats.jsonmap import GUESSED
+from logscrub.formats.jsonmap import GUESSED, place
 from logscrub.formats.plausible import Span, judge, kept
 from logscrub.formats.reading import taken_apart
 from logscrub.schema import Block
@@ -120,7 +120,7 @@ def mapping(layout: Layout) -> str | None:
     for field, places in zip(layout.fields, layout.paths, strict=True):
         if not all(_PLAIN.fullmatch(key) or key == "0" for place in places for key in place):
             return None
-        listed = [".".join(place) for place in places]
+        listed = [place(one) for one in places]
         value = json.dumps(listed[0] if len(listed) == 1 else listed)
         lines.append(f"{field.name} = {value}\n")
     return "[json]\n" + "".join(lines)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from logscrub.formats import w3c
 from logscrub.formats.catalogue import entry, names, resolve
+from logscrub.formats.jsonmap import place
 from logscrub.formats.layout import Kind, Role
 from logscrub.formats.personal import KEPT, parts, personal
 from logscrub.formats.wrappers import WRAPPERS
@@ -137,7 +138,7 @@ _OR: Final = " or "
 def _of_layout(layout: Layout) -> Iterator[Row]:
     for i, one in enumerate(layout.fields):
         if layout.paths:
-            yield _row(_OR.join(map(".".join, layout.paths[i])), one, is_json=True)
+            yield _row(_OR.join(map(place, layout.paths[i])), one, is_json=True)
         elif one.keeps is None:
             for name in parts(one.name):
                 yield Row(name.removeprefix("-"), _HOLDS[one.kind], "", (), personal(name))

@@ -53,7 +53,8 @@ def compile_json(mapping: Mapping[str, Any], *, name: str, zone: str = "") -> La
 
     Args:
         mapping: For fields of `notation.FIELDS` and for `time` (or `date` and `clock` apart) the place in the object,
-            or several, the best first: `request.headers.User-Agent.0` goes down objects and arrays.
+            or several, the best first: `request.headers.User-Agent.0` goes down objects and arrays, and a backslash
+            before a dot makes it part of a key.
         name: What the layout is called.
         zone: IANA name of the zone of times that do not say their offset.
 
@@ -69,7 +70,7 @@ def compile_json(mapping: Mapping[str, Any], *, name: str, zone: str = "") -> La
                 f"the place of {field} is not a text or a list of texts",
                 hint='write it as "request.uri" or ["uri", "path"]',
             )
-        paths.append(tuple(tuple(one.split(".")) for one in listed))
+        paths.append(tuple(_path(one) for one in listed))
     settled = settle(drafts)
     kept = [(draft, place) for draft, place in zip(settled, paths, strict=True) if draft.keeps]
     timed = {draft.name for draft, _ in kept} & _TIMES.keys()
@@ -82,6 +83,17 @@ def compile_json(mapping: Mapping[str, Any], *, name: str, zone: str = "") -> La
     return Layout(
         name, (), tuple(fields), Escape.JSON, zoned, zone or ("" if zoned else "UTC"), tuple(place for _, place in kept)
     )  # fmt: skip
+
+
+def _path(text: str) -> Path:
+    """The keys of a place; a backslash before a dot makes it part of a key."""
+    keys = text.replace("\\.", "\0").split(".")
+    return tuple(key.replace("\0", ".") for key in keys)
+
+
+def place(path: Path) -> str:
+    """A path as a mapping names it."""
+    return ".".join(key.replace(".", "\\.") for key in path)
 
 
 def _draft(field: str) -> Draft:
@@ -109,11 +121,14 @@ def guess(paths: Iterable[Path]) -> Layout | None:
     for path in sorted(paths, key=len):
         by_name.setdefault(path[-1].lower(), path)
     found = {
-        field: ".".join(by_name[alias])
+        field: place(by_name[alias])
         for field, aliases in _ALIASES.items()
         for alias in [next((one for one in aliases.split() if one in by_name), "")]
         if alias
     }
     if not all(field in found for field in NEEDED):
         return None
+    if "request" in found and "method" not in found:
+        # the whole request is worth more than its middle
+        found = {field: place for field, place in found.items() if field not in ("target", "query")}
     return compile_json(found, name=GUESSED)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from logscrub.schema import Raw
+
+
+LAST: Final = "last_address"
+"""The name of a field that holds a list of addresses, of which the last one counts."""
 
 
 class Kind(Enum):

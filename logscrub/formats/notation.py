@@ -12,13 +12,15 @@ from typing import Final
 from logscrub.errors import FormatError
 from logscrub.formats import times
 from logscrub.formats.draft import MAX_FORMAT, Draft, Piece, assemble
-from logscrub.formats.layout import Escape, Kind, Layout, Role
+from logscrub.formats.layout import LAST, Escape, Kind, Layout, Role
 from logscrub.schema import Raw
 
 FIELDS: Final[dict[str, Draft]] = {
     draft.name: draft
     for draft in (
         Draft("address", Kind.TOKEN, Raw.ADDRESS),
+        # where no other field has the client: what the last proxy added to its header
+        Draft(LAST, Kind.FREE, Raw.ADDRESS, 1),
         Draft("forwarded", Kind.FREE, Raw.FORWARDED),
         Draft("site", Kind.TOKEN, Raw.SITE),
         Draft("request", Kind.FREE, Role.REQUEST),

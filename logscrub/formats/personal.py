@@ -28,7 +28,7 @@ USER: Final = "user"
 _ID: Final = "id that joins logs"
 _PORT: Final = "port of the client"
 _CERTIFICATE: Final = "client's certificate"
-_HEADER: Final = "headers"
+_HEADER: Final = "other headers"
 _PLACE: Final = "place"
 _LOGIN: Final = "credentials"
 
@@ -113,10 +113,11 @@ _NAMED: Final = {
     BROWSER: "cs(user-agent), cs(accept-language), ja3hash, ja4",
     _PLACE: "x-edge-location, clientcity, geo_city",
     HOST: "server name, x-host-header, cs-host, cs(host)",
-    "a second log line": "common_log, jsonpayload",
+    "a second log line": "common_log",
+    MAY: "failure, jsonpayload, more fields, rest",
     _NO: """
-        date, time, clock, router, count, total, state, connections, queues, errors, tls, milliseconds, frontend,
-        backend, target, upstream local, downstream local, tr, tw, tc, flags, bytes received, received bytes,
+        server, date, time, clock, router, count, total, state, connections, queues, errors, tls, milliseconds,
+        frontend, backend, target, upstream local, downstream local, tr, tw, tc, flags, bytes received, received bytes,
         upstream time, details, termination, cluster, route, type, elb, request time, response time, target status,
         backend status, cipher, target group, certificate, rule, creation time, actions, error reason, owner,
         bucket, operation, error code, object size, turnaround, version id, cache, hierarchy, pid, app, variables,
@@ -143,17 +144,18 @@ _TABLES: Final = {
 _DIRECTIVE: Final = re.compile(
     r"%[!<>,0-9]*(?:\{(?P<param>[^}]*)\})?[!<>,0-9]*(?P<letter>\^t[io]|[A-Za-z])"
 )
-_ONE: Final = {
-    "$": re.compile(r"\$\w+"),
-    "%": _DIRECTIVE,
-    "-": re.compile(r"-[A-Za-z][A-Za-z ]*[A-Za-z]|-[A-Za-z]"),
-}
+_VARIABLE: Final = re.compile(r"\$\w+")
+_BETWEEN: Final = re.compile(r"(?<=\W)(?=-\w)")
+_TAIL: Final = re.compile(r"\W+$")
 
 
 def parts(name: str) -> list[str]:
     """The fields that were made one, because they are dropped together: `$a] [$b` is `$a` and `$b`."""
-    one = _ONE.get(name[:1])
-    return [found[0] for found in one.finditer(name)] if one else [name]
+    if name.startswith("-"):
+        several = _BETWEEN.split(name)
+        return [_TAIL.sub("", one) or one for one in several] if len(several) > 1 else several
+    one = {"$": _VARIABLE, "%": _DIRECTIVE}.get(name[:1])
+    return ([found[0] for found in one.finditer(name)] if one else []) or [name]
 
 
 def personal(name: str) -> str:

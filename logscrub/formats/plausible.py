@@ -75,7 +75,7 @@ def kept(line: bytes, spans: list[Span], by: Judge) -> dict[str, Span] | None:
         return line[slice(*spans[by.at[what]])] if what in by.at else None
 
     client, site = text(Raw.ADDRESS) or b"", text(Raw.SITE)
-    is_address = _is_address(client)
+    is_address = _is_address(client) or (Raw.ADDRESS in by.enclosed and _is_list(client))
     good = (
         (is_address or _is_host(client) or (client == b"-" and Raw.ADDRESS in by.enclosed))
         # A blank in the user means that there is a field more in front; nothing is escape=none.

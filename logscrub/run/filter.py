@@ -8,6 +8,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import groupby, takewhile
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -19,15 +20,18 @@ from logscrub.decompress import SNIFF, compression
 from logscrub.errors import FormatError, PolicyError, SourceError
 from logscrub.formats import hold, in_order, pieces
 from logscrub.formats.catalogue import named
-from logscrub.formats.choice import choose
+from logscrub.formats.choice import Choice, choose
+from logscrub.formats.layout import Format
 from logscrub.machine import SIZES, give_back_libraries
 from logscrub.policy import Agent, Geo, Threats, override
 from logscrub.run.agents import agent_texts
+from logscrub.run.errors_filter import KINDS, error_log, scrub_errors
+from logscrub.run.objects import objects
 from logscrub.run.prepare import wished
-from logscrub.run.rebuild import lines
+from logscrub.run.rebuild import columns, lines
 from logscrub.run.scrubbing import Tally
-from logscrub.run.shown import shown
-from logscrub.schema import Raw
+from logscrub.run.shown import AGENT, shown
+from logscrub.schema import HEADER, Raw
 from logscrub.transform import Geo as Databases
 from logscrub.transform import compile_policy, through
 
@@ -37,10 +41,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from logscrub.compiled import Ints
     from logscrub.formats import Piece
-    from logscrub.formats.choice import Choice
-    from logscrub.formats.layout import Format
     from logscrub.policy import Policy
+    from logscrub.run.errors_filter import ErrorLog
     from logscrub.run.prepare import Wishes
     from logscrub.schema import Block, Parsed
     from logscrub.transform import Transform
@@ -57,6 +61,10 @@ _MUCH: Final = MOST_AT_ONCE // 4
 """Bytes that arrive together when more are waiting."""
 _DECIDE_BYTES: Final = 2**20
 _ANY: Final = "combined"
+_HINTS: Final = {"error_log": f"name it: --format {' or '.join(KINDS)}"}
+_MARK: Final = b"\xef\xbb\xbf"
+_VERSION: Final = b"#Version: 1.0\n"
+"""Some readers of W3C logs want to see it first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,7 @@ class Filtering:
         zone: IANA name for lines that do not say their offset, empty for none.
         keys: The key folder, None without tokens.
         clock: Gives the present, which decides whether a key period is over.
+        errors: Given if the lines are those of an error log; outranks all else.
     """
 
     policy: Policy
@@ -80,6 +89,7 @@ class Filtering:
     zone: str
     keys: Path | None
     clock: Callable[[], datetime]
+    errors: ErrorLog | None = None
 
 
 def filtering(wishes: Wishes, clock: Callable[[], datetime]) -> Filtering:
@@ -92,6 +102,7 @@ def filtering(wishes: Wishes, clock: Callable[[], datetime]) -> Filtering:
     """
     policy, _ = profiles.read(wishes.policy or profiles.DEFAULT)
     policy = override(policy, wishes.settings) if wishes.settings else policy
+    errors = error_log(wishes.format, policy) if wishes.format in KINDS else None
     hashes = policy.address.mode == "hash"
     if hashes and wishes.keys is None:
         raise PolicyError(
@@ -107,8 +118,8 @@ def filtering(wishes: Wishes, clock: Callable[[], datetime]) -> Filtering:
         address=replace(policy.address, version=False),
     )  # fmt: skip
     return Filtering(
-        policy, compile_policy(narrow, Databases()), wishes.format, wished(wishes), wishes.timezone,
-        wishes.keys if hashes else None, clock,
+        policy, compile_policy(narrow, Databases()), wishes.format, Format(errors.name) if errors else wished(wishes),
+        wishes.timezone, wishes.keys if hashes else None, clock, errors,
     )  # fmt: skip
 
 
@@ -154,6 +165,7 @@ class _State:
     reads: Format | None = None
     tally: Tally = field(default_factory=Tally)
     under_way: deque[Future[tuple[Parsed, list[Text]]]] = field(default_factory=deque)
+    version: bytes = b""
     header: bytes = b""
 
 
@@ -231,9 +243,13 @@ def _decide(
     if not whole or not (enough or work.reads or now - state.began >= DECIDE_AFTER):
         return
     sample = b"\n".join(whole.split(b"\n", DECIDE_LINES)[:DECIDE_LINES])
-    choice = choose(sample + b"\n", work.format, work.reads)
+    choice = (
+        Choice(work.reads, f"read as lines of {work.errors.name}, a server's error log")
+        if work.errors
+        else choose(sample + b"\n", work.format, work.reads)
+    )
     if choice.format is None and enough:
-        hint = choice.hint.removesuffix("; nothing was committed")
+        hint = _HINTS.get(choice.kind, choice.hint.removesuffix("; nothing was committed"))
         raise FormatError(f"standard input: {choice.reason}", hint=hint)
     if choice.format is not None:
         state.reads, state.head, state.told = choice.format, b"", now
@@ -245,7 +261,18 @@ def _begin(state: _State, pool: ThreadPoolExecutor, block: Block | None) -> None
     """Scrub a block; as long as no format is known there are only blank lines, which any format counts."""
     if block is not None:
         reads = state.reads or named(_ANY)
+        if reads.headed and not block.header and _has_version(block.data):
+            state.version = _VERSION
         state.under_way.append(pool.submit(scrub_block, block, reads, state.work))
+
+
+def _has_version(lines: bytes) -> bool:
+    """Whether a W3C log says its version before it says its fields."""
+    comments = takewhile(
+        lambda line: not line.strip() or (line.startswith(b"#") and not line.startswith(HEADER)),
+        lines.removeprefix(_MARK).splitlines(),
+    )
+    return any(line.startswith(b"#Version:") for line in comments)
 
 
 def _hand_out(state: _State, write: Callable[[pa.Buffer], None], left: int) -> None:
@@ -255,8 +282,8 @@ def _hand_out(state: _State, write: Callable[[pa.Buffer], None], left: int) -> N
         state.tally.add(parsed, None)
         for text in texts:
             if text.header != state.header:
-                write(pa.py_buffer(text.header))
-                state.header = text.header
+                write(pa.py_buffer(state.version + text.header))
+                state.header, state.version = text.header, b""
             write(_bytes(text.lines))
 
 
@@ -296,18 +323,25 @@ def scrub_block(block: Block, reads: Format, work: Filtering) -> tuple[Parsed, l
         FormatError: Tokens need the time zone of the lines, and nobody said which it is.
         KeyFileError: A key cannot be read.
     """
+    if work.errors:
+        parsed, found = scrub_errors(block, work.errors)
+        return parsed, [Text(b"", found)] if parsed.rows else []
     transform = work.transform
     wanted = transform.needs | {Raw.AGENT, Raw.METHOD}
     # Tokens depend on the day in UTC; all else is read and written in the server's own time.
     zone = work.zone or (None if work.keys else "UTC")
     parts = pieces(block, reads, wanted, zone=zone, lexicons=transform.lexicons)
-    texts = [_scrubbed(one, work) for one in parts if one.parsed.rows]
-    if len(texts) > 1 and not reads.headed:
-        order = np.argsort(
-            np.concatenate([one.found.lines.offsets for one in parts]), kind="stable"
-        )
-        texts = [Text(b"", pa.concat_arrays([one.lines for one in texts]).take(pa.array(order)))]
-    return in_order(parts), texts
+    texts = [(_scrubbed(one, work), one.found.lines.offsets) for one in parts if one.parsed.rows]
+    runs = groupby(texts, key=lambda one: one[0].header)
+    return in_order(parts), [_together(header, list(some)) for header, some in runs]
+
+
+def _together(header: bytes, texts: list[tuple[Text, Ints]]) -> Text:
+    """Lines of several layouts, under one header or none, in the order of the lines that they were."""
+    if len(texts) == 1:
+        return texts[0][0]
+    order = np.argsort(np.concatenate([offsets for _, offsets in texts]), kind="stable")
+    return Text(header, pa.concat_arrays([one.lines for one, _ in texts]).take(pa.array(order)))
 
 
 def _scrubbed(piece: Piece, work: Filtering) -> Text:
@@ -327,8 +361,14 @@ def _scrubbed(piece: Piece, work: Filtering) -> Text:
         if Raw.AGENT in parsed.columns
         else None
     )
-    how = shown(piece.layout, frozenset(transform.kept))
-    text = lines(how.of(piece.found), parsed, scrubbed, agents, layout=how.layout, policy=policy)
+    keep = policy.agent
+    has_agent = keep.browser or keep.os or keep.bot
+    how = shown(piece.layout, frozenset(transform.kept) | ({AGENT} if has_agent else set()))
+    found = how.of(piece.found)
+    if how.layout.paths:
+        values = columns(found, parsed, scrubbed, agents, layout=how.layout, policy=policy)
+        return Text(b"", objects(found, values, how.layout))
+    text = lines(found, parsed, scrubbed, agents, layout=how.layout, policy=policy)
     return Text(how.header, text)
 
 

@@ -210,23 +210,35 @@ _COLUMNS: Final = {
 def missing(layout: Layout, i: int) -> bytes:
     """What a line shows where field `i` has no value: what the server writes then, and readers expect."""
     field = layout.fields[i]
-    if layout.paths and field.kind is Kind.NUMBER:
-        return b"null"
+    if field.name == "forwarded" and field.kind is Kind.FREE:
+        # without quotes a list is told from other fields by its looks
+        return f"{NO_ADDRESS}, {NO_ADDRESS}".encode()
     if layout.escape is Escape.HASH and field.keeps is Role.REQUEST:
         return b"<BADREQ>"
     if layout.escape not in (Escape.JSON, Escape.NONE):
         return field.empty
     if layout.literals[i].endswith(b'"') and layout.literals[i + 1].startswith(b'"'):
         return b""
-    if layout.escape is Escape.JSON and field.kind is Kind.NUMBER:
-        # Nothing at all, as nginx writes it, would not be JSON.
-        return b"0.000" if field.keeps is Raw.DURATION and _has_fraction(field) else b"0"
-    dropped = field.keeps in (None, Raw.FORWARDED)
-    return b"null" if layout.escape is Escape.JSON and dropped else field.empty
+    return field.empty if layout.escape is Escape.NONE else _no_value(layout, field)
+
+
+def _no_value(layout: Layout, field: Field) -> bytes:
+    """What stands in JSON outside of quotes where there is no value: nothing at all, as nginx has it, is no JSON."""
+    if layout.paths or field.keeps in (None, Raw.FORWARDED):
+        return b"null"
+    if field.kind is not Kind.NUMBER:
+        return field.empty
+    # a number is all that can be read back
+    return b"0.000" if field.keeps is Raw.DURATION and _has_fraction(field) else b"0"
 
 
 _ESCAPED: Final = {Escape.HASH: "#", Escape.PLUS: " ", Escape.PERCENT: " %<>{}|^~[]`"}
 """What is escaped besides quotes, backslashes and whatever is not ASCII text."""
+_MARKS: Final = {
+    Escape.HASH: ("#", b'"#'), Escape.PERCENT: ("%", b'"\\' + _ESCAPED[Escape.PERCENT].encode()),
+}  # fmt: skip
+_BACKSLASHES: Final = ("\\x", b'"\\')
+"""What begins an escape, and which printable characters need one."""
 
 
 def written(values: pa.StringArray, layout: Layout, i: int) -> pa.BinaryArray:
@@ -271,10 +283,8 @@ def _escaped(text: str, escape: Escape, *, is_url: bool) -> str:
         return "".join(
             f"\\{c}" if c in '"\\' else f"\\u{ord(c):04X}" if c < " " else c for c in text
         )
-    marked, mark = {
-        Escape.HASH: (b'"#', "#"),
-        Escape.PERCENT: (b' "' if is_url else b' "\\' + _ESCAPED[escape].encode(), "%"),
-    }.get(escape, (b'"\\', "\\x"))
+    mark, marked = _MARKS.get(escape, _BACKSLASHES)
+    marked = b' "' if is_url and escape is Escape.PERCENT else marked
     return "".join(
         chr(byte) if 0x20 <= byte < 0x7F and byte not in marked else f"{mark}{byte:02X}"
         for byte in text.encode()
