@@ -162,6 +162,9 @@ class Rotation(RuleBasedStateMachine):
         """All that is committed is due, and goes; it never comes back, and what waits is not touched."""
         assert self.follower
         keep = self.follower.state.upkeep
+        # what a refused transaction left committed and not yet in its place is due as well
+        state = self.follower.state
+        dataset.publish(state.out, state.ledger, stamp="2026-11-22T00:00:00+00:00")
         self.expired |= set(numbers(self.room / "out"))
         clock, keep.clock = keep.clock, Clock(lambda: datetime.now(UTC) + LATER)
         self.follower.keep_up(hourly=False)
