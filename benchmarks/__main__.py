@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import ingest, pipe, suite
+from benchmarks import formats, ingest, pipe, suite
 
-CASES = {"ingest": ingest.main, "pipe": pipe.main, "suite": suite.main}
+CASES = {"formats": formats.main, "ingest": ingest.main, "pipe": pipe.main, "suite": suite.main}
 
 
 def main() -> int:

@@ -53,7 +53,7 @@ _RARE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_{0} like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E{1} [FBAN/FBIOS;FBAV/{4}.0.0.{2};FBBV/{2}{1};FBDV/iPhone14,{0}]",
     "Shop{3}/{4}.{0}.{1} (Android {0}; build {2})",
 )  # fmt: skip
-QUOTED = r"Mozilla/5.0 (compatible; \"Reader\" 2.1; \x22beta\x22)"
+QUOTED = 'Mozilla/5.0 (compatible; "Reader" 2.1; "beta")'
 
 
 def rare(number: int) -> str:

@@ -28,6 +28,8 @@ from benchmarks.peers import FIELDS, lines_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from benchmarks.traffic import Profile
+
 SEED = 1
 DAYS = 4
 """Days a log covers, whatever its size."""
@@ -44,14 +46,16 @@ class Corpus:
     Args:
         digest: BLAKE3 of the bytes, hexadecimal.
         size: Bytes.
-        lines: Lines, all of them ended.
-        broken: Lines among them that break off.
+        lines: Lines, all of them ended, without those of a head.
+        broken: Lines among them that break off, or whose quotes are ambiguous.
+        heads: Lines of a head, before the others.
     """
 
     digest: str
     size: int
     lines: int
     broken: int
+    heads: int = 0
 
 
 def write(
@@ -59,7 +63,7 @@ def write(
     *,
     size_bytes: int,
     end: date,
-    profile: str = "typical",
+    profile: str | Profile = "typical",
     seed: int = SEED,
     days: int = DAYS,
 ) -> Corpus:
@@ -69,17 +73,19 @@ def write(
         path: The file; replaced when it exists.
         size_bytes: How large it may get.
         end: The last day it covers, UTC.
-        profile: A name of `traffic.PROFILES`.
+        profile: A profile, or a name of `traffic.PROFILES`.
         seed: Another seed gives another log of the same kind.
         days: How many it covers.
     """
-    kind, first = traffic.PROFILES[profile], end - timedelta(days=days - 1)
+    kind = traffic.PROFILES[profile] if isinstance(profile, str) else profile
+    first, head = end - timedelta(days=days - 1), kind.shape.head.encode()
     lines = min(_CHUNK, max(4_096, size_bytes // 240))
     probe = traffic.chunk(kind, 0, np.zeros(lines, np.int64), seed=seed, first=first)
     # A little more than fits, so that the last line falls into the last minutes of the last day.
     total = int(size_bytes / len(probe) * lines * 1.005) + 2
-    hasher, left, count, number = blake3.blake3(), size_bytes, 0, 0
+    hasher, left, count, number = blake3.blake3(head), size_bytes - len(head), 0, 0
     with Path(path).open("wb") as file:
+        file.write(head)
         while left > 0:
             at = _seconds(np.arange(number * lines, (number + 1) * lines), total, days)
             data = _cut(traffic.chunk(kind, number, at, seed=seed, first=first), left)
@@ -92,8 +98,7 @@ def write(
                 number + 1,
             )
         size = file.tell()
-    half = kind.broken_every // 2
-    return Corpus(hasher.hexdigest(), size, count, (count + half - 1) // kind.broken_every)
+    return Corpus(hasher.hexdigest(), size, count, kind.unreadable(count), head.count(b"\n"))
 
 
 def _cut(data: memoryview, size: int) -> bytes:

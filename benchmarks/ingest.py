@@ -22,6 +22,7 @@ import duckdb
 from benchmarks import measure, stages, traffic
 from benchmarks.corpus import SEED, Corpus, size_of, write, yesterday
 from benchmarks.measure import Run
+from logscrub.formats.catalogue import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -218,7 +219,8 @@ def main(argv: Sequence[str]) -> int:
         )  # fmt: skip
         print(f"{corpus.digest}  {corpus.lines} lines", file=sys.stderr)
         if options.profile:
-            print(stages.table(work / "access.log", work, options.input, policy=options.policy))
+            form = resolve(traffic.PROFILES[options.input].shape.format)
+            print(stages.table(work / "access.log", work, form, policy=options.policy))
             return 0
         runs_of, found = contest(
             work / "access.log", work, corpus, runs=options.runs, policy=options.policy

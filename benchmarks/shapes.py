@@ -32,7 +32,7 @@ class Shape:
         missing: Stands for a value that is not there.
         unread: Stands for a request that the server cannot read.
         head: What the file begins with.
-        quotes: Whether a quote in a user agent is told from the one that ends it.
+        quotes: Whether a line with a quote in its user agent can be read back for certain.
     """
 
     format: str
@@ -80,7 +80,7 @@ def _shape(name: str, table: dict[str, str]) -> Shape:
     return Shape(
         table.get("format", name), tuple(_VALUE.split(f"{line}\n")), escape, table.get("missing", "-"),
         table.get("unread", escape(HELLO)), table.get("head", ""),
-        quotes=escape('"') != '"' or f'"<{_AGENT}>"' not in line,
+        quotes=table.get("escape") != "none" or f"<{_AGENT}>" not in line,
     )  # fmt: skip
 
 

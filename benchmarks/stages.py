@@ -1,4 +1,4 @@
-"""Which share of the time each stage of `ingest` takes, on one thread: `python -m benchmarks ingest --profile`.
+"""Which share of the time each stage of `ingest` takes, on one thread: `--profile` of `ingest` and of `formats`.
 
 The stages run one after the other, each function by its own clock less those it calls, so shares add up. Threads, start
 and commit are left out: this tells where work goes, not how long a user waits.
@@ -13,10 +13,8 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.traffic import PROFILES
 from logscrub import blocks, lexicon, memory, schema, sink, transform
-from logscrub.formats import columns, fast, lexicons, lines, parse
-from logscrub.formats.catalogue import resolve
+from logscrub.formats import columns, fast, lexicons, lines, parse, reading
 from logscrub.identity import Chain
 from logscrub.machine import SIZES
 from logscrub.profiles import read
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from logscrub.formats.layout import Format
     from logscrub.schema import Parsed
 
 STAGES: Final[tuple[tuple[str, Any, str], ...]] = (
@@ -33,8 +32,10 @@ STAGES: Final[tuple[tuple[str, Any, str], ...]] = (
     ("blocks of whole lines", blocks.Splitter, "take"),
     ("identity", Chain, "update"),
     ("line ends", fast, "line_bounds"),
+    ("wrappers", reading, "unwrap"),
     ("fields of each line", fast, "index"),
     ("fields of each line", lines, "split"),
+    ("lines read one by one", lines, "_scan"),
     ("status, size, duration", columns, "_numbers"),
     ("time stamps", columns, "instants"),
     ("distinct raw values", lexicon.Lexicon, "number"),
@@ -83,10 +84,9 @@ def clocked(spent: defaultdict[str, float]) -> Iterator[None]:
             setattr(of, name, function)
 
 
-def measured(log: Path, out: Path, *, policy: str, form: str) -> dict[str, float]:
-    """Seconds of each stage, and of all that is between them as `the rest`."""
+def measured(log: Path, out: Path, form: Format, *, policy: str) -> dict[str, float]:
+    """Processor seconds of each stage, and of all that is between them as `the rest`."""
     spent: defaultdict[str, float] = defaultdict(float)
-    layout = resolve(form)
     compiled = transform.compile_policy(read(policy)[0], transform.Geo())
     gc.collect()
     with clocked(spent), log.open("rb") as file:
@@ -104,26 +104,32 @@ def measured(log: Path, out: Path, *, policy: str, form: str) -> dict[str, float
             held.clear()
 
         for block in blocks.blocks(chunks()):
-            held.append(parse(block, layout, compiled.needs, lexicons=compiled.lexicons))
+            held.append(parse(block, form, compiled.needs, zone="UTC", lexicons=compiled.lexicons))
             if sum(part.rows for part in held) >= SIZES.batch:
                 scrub()
         if held:
             scrub()
         target.finish(lambda _: {})
         whole = time.thread_time() - began
-    return dict(spent) | {"the rest": whole - sum(spent.values())}
+    stages = {stage: spent[stage] for stage, _, _ in STAGES}
+    return stages | {"the rest": whole - sum(spent.values())}
 
 
-def table(log: Path, work: Path, name: str, *, policy: str) -> str:
-    """Measure a log of a profile of `traffic.PROFILES`, and give a table, the longest stage first."""
-    form = PROFILES[name].shape.format
+def table(log: Path, work: Path, form: Format, *, policy: str) -> str:
+    """Measure a log in a format, and give a table, the longest stage first."""
     # the first time compiles and loads
     for out in (work / "first", work / "second"):
         out.mkdir()
-        seconds = measured(log, out, policy=policy, form=form)
+        seconds = measured(log, out, form, policy=policy)
     whole = sum(seconds.values())
     rows = [
         f"| {stage} | {took:.2f} | {100 * took / whole:.0f} % |"
         for stage, took in sorted(seconds.items(), key=lambda item: -item[1])
     ]
-    return "\n".join(["| stage | CPU seconds | share |", "|---|---|---|", *rows])
+    return "\n".join(
+        [
+            f"| stage | CPU seconds | share of {whole:.2f} s, {log.stat().st_size / 1e6 / whole:.0f} MB/s |",
+            "|---|---|---|",
+            *rows,
+        ]
+    )

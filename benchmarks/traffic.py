@@ -1,4 +1,4 @@
-"""What visitors and crawlers of an invented shop ask for, as lines of the combined format.
+"""What visitors and crawlers of an invented shop ask for, as lines of any format.
 
 Visits are the unit: a visitor comes with one address and one browser, asks for pages and what belongs to them, goes,
 and may come back. Crawlers are few and steady. So the share of distinct values is right over the whole log and over
@@ -9,8 +9,7 @@ Only exact arithmetic is used (no logarithm, no power), so that the bytes do not
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -18,10 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benchmarks.browsers import COMMON, CRAWLERS, QUOTED, rare
-from benchmarks.shapes import COMBINED, JSON, VHOST, Shape
+from benchmarks.servers import digits, mix, written
+from benchmarks.shapes import SHAPES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
+
+    from benchmarks.shapes import Escape, Shape
 
 Ints: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int64]]
 Bools: TypeAlias = np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -30,11 +33,12 @@ Floats: TypeAlias = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 _NOISE_EVERY = 20_000
 """One line in so many is TLS spoken to a plain port."""
-_QUOTED_EVERY = 15_000
-"""One line in so many has escaped quotes in its user agent."""
+_QUOTED_EVERY, _QUOTED_FIRST = 15_000, 4_321
+"""One line in so many has quotes in its user agent."""
+NEVER = 2**40
+_HOSTS = tuple(f"{name}.shop.example" for name in ("www", "m", "api", "static"))
 _CRAWLER_ADDRESSES = 400
 _ITEMS = 20_000
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SITE = "https://www.shop.example"
 
 _WORDS = """
@@ -77,7 +81,7 @@ class Profile:
         crawled: Lines that crawlers cause.
         visit: Lines of a mean visit.
         hostile: Lines whose target is a long attack, no two alike.
-        broken_every: One line in so many ends before its last quote.
+        broken_every: One line in so many breaks off behind its user agent; `NEVER` for none.
         shape: The format.
     """
 
@@ -88,15 +92,24 @@ class Profile:
     visit: float = 24.0
     hostile: float = 0.0
     broken_every: int = 50_000
-    shape: Shape = COMBINED
+    shape: Shape = SHAPES["combined"]
+
+    def unreadable(self, lines: int) -> int:
+        """How many of the first lines do not fit the format."""
+        broken = _one_in(self.broken_every, self.broken_every // 2, lines)
+        return broken + (0 if self.shape.quotes else _one_in(_QUOTED_EVERY, _QUOTED_FIRST, lines))
+
+
+def _one_in(every: int, first: int, lines: int) -> int:
+    return (lines - first - 1) // every + 1
 
 
 PROFILES: dict[str, Profile] = {
     "typical": Profile(),
     "botnet": Profile(addresses=0.5, ipv6=0.7, crawled=0.05, visit=2.0),
     "attack": Profile(hostile=0.4, broken_every=10),
-    "json": Profile(shape=JSON),
-    "vhost": Profile(shape=VHOST),
+    "json": Profile(shape=SHAPES["escape_json"]),
+    "vhost": Profile(shape=SHAPES["vhost_combined"]),
 }
 
 
@@ -154,43 +167,63 @@ def chunk(profile: Profile, number: int, seconds: Ints, *, seed: int, first: dat
     asked = _draw(_cumulated(tuple(target.share for target in _TARGETS)), rng.random(lines))
     status = np.where(noise, 400, _status(asked, rng.random(lines)))
     shape = profile.shape
-    method, protocol = _methods(asked, crawled, noise, rng.random(lines), shape.escape)
-    quoted = row % _QUOTED_EVERY == 4_321
-    target: tuple[pa.Array, ...] = _target(asked, rng)
+    missing, escape = shape.missing, shape.escape
+    method, protocol = _methods(asked, crawled, rng.random(lines))
+    target = _target(asked, escape, rng)
     if profile.hostile:
-        target = _attacked(target, rng.random(lines) < profile.hostile, rng)
+        target = _attacked(target, rng.random(lines) < profile.hostile, escape, rng)
+    size = _sizes(asked, status, rng.random(lines))
+    values = {
+        "address": _addresses(clients, crawled, profile.ipv6),
+        "user": _taken((missing, "marlow"), (row % 997 == 13).astype(np.int64)),
+        "host": _taken(_HOSTS, row % len(_HOSTS)),
+        "method": method,
+        "target": target,
+        "protocol": protocol,
+        "status": digits(status),
+        "bytes": digits(size),
+        "sent": digits(size + 320),
+        "referer": _referer(asked, crawled | noise, shape, rng),
+        "agent": _agents(clients, crawled, profile, row % _QUOTED_EVERY == _QUOTED_FIRST),
+    }
+    told = partial(_told, values=values, noise=pa.array(noise), shape=shape)
     parts = [
-        _taken(shape.hosts, row % len(shape.hosts)),
-        _addresses(clients, crawled, profile.ipv6),
-        _taken(shape.users, (row % 997 == 13).astype(np.int64)),
-        _stamps(seconds, first),
-        shape.between[0],
-        method,
-        *(pc.if_else(pa.array(noise), "", part) for part in target),
-        protocol,
-        shape.between[1],
-        _digits(status),
-        shape.between[2],
-        _digits(_sizes(asked, status, rng.random(lines))),
-        shape.between[3],
-        *_referer(asked, crawled | noise, rng),
-        shape.between[4],
-        _agents(clients, crawled, profile, quoted),
-        _taken(
-            (shape.end, shape.cut),
-            (row % profile.broken_every == profile.broken_every // 2).astype(np.int64),
-        ),
-    ]
+        part if place % 2 == 0
+        else told(part) if part in _TOLD
+        else values[part] if part in values
+        else written(part, row, seconds, first)
+        for place, part in enumerate(shape.parts)
+    ]  # fmt: skip
+    if shape.cut < len(parts):
+        whole = pa.array(row % profile.broken_every != profile.broken_every // 2)
+        behind = pc.binary_join_element_wise(*parts[shape.cut :], "")
+        parts[shape.cut :] = [pc.if_else(whole, behind, "\n")]
     joined = pc.binary_join_element_wise(*parts, "")
     return memoryview(joined.buffers()[2])[: pc.sum(pc.binary_length(joined)).as_py()]
 
 
-def _mix(numbers: Ints) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
-    """64 bits that look random, the same for the same number: the finaliser of SplitMix64."""
-    z = (numbers.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+_TOLD = frozenset(
+    ("request", "absolute", "method", "target", "url", "path", "query", "protocol", "peer")
+)
+
+
+def _told(name: str, values: dict[str, pa.Array], noise: pa.Array, shape: Shape) -> pa.Array:
+    """A value that is made of others; what the server could not read is missing."""
+    join = pc.binary_join_element_wise
+    method, target, protocol = (values[part] for part in ("method", "target", "protocol"))
+    if name == "peer":
+        # an IPv6 address stands in brackets before a port
+        address = values["address"]
+        return pc.if_else(pc.match_substring(address, ":"), join("[", address, "]", ""), address)
+    if name in ("url", "absolute"):
+        target = join("https://", values["host"], target, "")
+    if name in ("request", "absolute"):
+        return pc.if_else(noise, shape.unread, join(method, target, protocol, " "))
+    if name in ("path", "query"):
+        parted = pc.extract_regex(target, r"^(?P<path>[^?]*)\??(?P<query>.*)$")
+        part = pc.struct_field(parted, name)
+        return pc.if_else(pc.or_(noise, pc.equal(part, "")), shape.missing, part)
+    return pc.if_else(noise, shape.missing, target if name == "url" else values[name])
 
 
 @cache
@@ -211,10 +244,6 @@ def _draw(cumulated: Floats, chance: Floats) -> Ints:
 
 def _taken(texts: Sequence[str], codes: Ints) -> pa.Array:
     return pa.array(texts, pa.string()).take(pa.array(codes))
-
-
-def _digits(numbers: Ints) -> pa.Array:
-    return pc.cast(pa.array(numbers), pa.string())
 
 
 def _clients(profile: Profile, number: int, lines: int, rng: Rng) -> tuple[Bools, Ints]:
@@ -244,8 +273,8 @@ def _clients(profile: Profile, number: int, lines: int, rng: Rng) -> tuple[Bools
 def _addresses(clients: Ints, crawled: Bools, ipv6: float) -> pa.Array:
     """Each client has one address; crawlers take theirs from the end of 10.0.0.0/8, where visitors come last."""
     distinct, codes = np.unique(np.where(crawled, -1 - clients, clients), return_inverse=True)
-    bits = _mix(distinct).tolist()
-    within = _mix(distinct + 2**32).tolist()
+    bits = mix(distinct).tolist()
+    within = mix(distinct + 2**32).tolist()
     bound = int(ipv6 * 2**16)
     texts = [
         f"2001:db8:{high >> 48:x}:{high >> 32 & 0xFFFF:x}:{low >> 48:x}:{low >> 32 & 0xFFFF:x}:{low >> 16 & 0xFFFF:x}:{low & 0xFFFF:x}"
@@ -260,17 +289,6 @@ def _dotted(client: int) -> str:
     # An odd factor maps 24 bits onto themselves: distinct clients have distinct addresses, far apart.
     place = client * 10_368_889 % 2**24
     return f"10.{place >> 16}.{place >> 8 & 255}.{place & 255}"
-
-
-def _stamps(seconds: Ints, first: date) -> pa.Array:
-    distinct, codes = np.unique(seconds, return_inverse=True)
-    days = [first + timedelta(days=day) for day in range(int(distinct[-1]) // 86_400 + 1)]
-    dates = [f"{day.day:02d}/{_MONTHS[day.month - 1]}/{day.year}" for day in days]
-    texts = [
-        f"{dates[at // 86_400]}:{at // 3_600 % 24:02d}:{at // 60 % 60:02d}:{at % 60:02d} +0000"
-        for at in distinct.tolist()
-    ]
-    return _taken(texts, codes)
 
 
 def _status(asked: Ints, chance: Floats) -> Ints:
@@ -291,28 +309,20 @@ def _sizes(asked: Ints, status: Ints, chance: Floats) -> Ints:
     return np.where(np.isin(status, (200, 206)), varied, fixed[status])
 
 
-def _methods(
-    asked: Ints, crawled: Bools, noise: Bools, chance: Floats, escape: str
-) -> tuple[pa.Array, pa.Array]:
+def _methods(asked: Ints, crawled: Bools, chance: Floats) -> tuple[pa.Array, pa.Array]:
     """What stands before and after the target."""
-    hello = "".join(
-        escape + byte for byte in ["16", "03", "01", "02", "00", "01", "00", "01", "FC", "03", "03"]
-    )
     posted = np.isin(asked, (7, 9)) & (chance < 0.6)
-    method = np.select([noise, posted, crawled & (chance < 0.02)], [3, 1, 2], 0)
-    protocol = np.select([noise, chance < 0.02, crawled | (chance < 0.15)], [3, 2, 1], 0)
-    return (
-        _taken(("GET ", "POST ", "HEAD ", hello), method),
-        _taken((" HTTP/2.0", " HTTP/1.1", " HTTP/1.0", ""), protocol),
-    )
+    method = np.select([posted, crawled & (chance < 0.02)], [1, 2], 0)
+    protocol = np.select([chance < 0.02, crawled | (chance < 0.15)], [2, 1], 0)
+    return _taken(("GET", "POST", "HEAD"), method), _taken(("HTTP/2.0", "HTTP/1.1", "HTTP/1.0"), protocol)  # fmt: skip
 
 
 def _numbers(chance: Floats) -> pa.Array:
     """Numbers of items, the low ones asked for most."""
-    return _digits((chance * chance * chance * _ITEMS).astype(np.int64))
+    return digits((chance * chance * chance * _ITEMS).astype(np.int64))
 
 
-def _drawn(target: _Asked, count: int, rng: Rng) -> pa.Array:
+def _drawn(target: _Asked, count: int, escape: Escape, rng: Rng) -> pa.Array:
     if target.drawn is None:
         text = rng.bytes(16 * count).hex()
         cut = [text[at : at + 32] for at in range(0, len(text), 32)]
@@ -321,41 +331,39 @@ def _drawn(target: _Asked, count: int, rng: Rng) -> pa.Array:
         )
     if isinstance(target.drawn, int):
         return _numbers(rng.random(count))
-    return _taken(target.drawn, _draw(_zipf(len(target.drawn)), rng.random(count)))
+    texts = [escape(text) for text in target.drawn]
+    return _taken(texts, _draw(_zipf(len(texts)), rng.random(count)))
 
 
-def _target(asked: Ints, rng: Rng) -> tuple[pa.Array, pa.Array, pa.Array]:
+def _target(asked: Ints, escape: Escape, rng: Rng) -> pa.Array:
     order = np.argsort(asked, kind="stable")
     counts = np.bincount(asked, minlength=len(_TARGETS))
     drawn = [
-        _drawn(target, int(count), rng) for target, count in zip(_TARGETS, counts, strict=True)
+        _drawn(target, int(count), escape, rng)
+        for target, count in zip(_TARGETS, counts, strict=True)
     ]
     back = np.empty(len(asked), np.int64)
     back[order] = np.arange(len(asked))
-    return (
-        _taken([target.prefix for target in _TARGETS], asked),
+    return pc.binary_join_element_wise(
+        _taken([escape(target.prefix) for target in _TARGETS], asked),
         pa.concat_arrays(drawn).take(pa.array(back)),
-        _taken([target.suffix for target in _TARGETS], asked),
+        _taken([escape(target.suffix) for target in _TARGETS], asked),
+        "",
     )
 
 
-def _attacked(target: tuple[pa.Array, ...], hostile: Bools, rng: Rng) -> tuple[pa.Array, ...]:
+def _attacked(target: pa.Array, hostile: Bools, escape: Escape, rng: Rng) -> pa.Array:
     """The targets, some of them replaced by one and a half kilobytes of attacks on average."""
     counts = np.where(hostile, rng.integers(20, 180, len(hostile)), 0)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-    pieces = _taken(_HOSTILE, rng.integers(0, len(_HOSTILE), int(offsets[-1])))
+    texts = [escape(text) for text in _HOSTILE]
+    pieces = _taken(texts, rng.integers(0, len(texts), int(offsets[-1])))
     text = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), pieces), "")
-    mask = pa.array(hostile)
-    prefix, drawn, suffix = target
-    return (
-        pc.if_else(mask, "/index.php?id=", prefix),
-        pc.if_else(mask, text, drawn),
-        pc.if_else(mask, "", suffix),
-    )
+    attack = pc.binary_join_element_wise("/index.php?id=", text, "")
+    return pc.if_else(pa.array(hostile), attack, target)
 
 
-def _referer(asked: Ints, silent: Bools, rng: Rng) -> tuple[pa.Array, pa.Array]:
-    """The referer in two parts, the second the number of an item or nothing."""
+def _referer(asked: Ints, silent: Bools, shape: Shape, rng: Rng) -> pa.Array:
     chance, again = rng.random(len(asked)), rng.random(len(asked))
     kind = np.array(
         [("none", "entry", "item", "page").index(target.referer) for target in _TARGETS]
@@ -368,17 +376,19 @@ def _referer(asked: Ints, silent: Bools, rng: Rng) -> tuple[pa.Array, pa.Array]:
     page = 2 + len(_ENTRIES) + _draw(_zipf(pages), again)
     code = np.where(none, 0, np.where(item, 1, np.where(entered, entry, page)))
     numbers = pc.if_else(pa.array(item), _numbers(again), "")
-    return _taken(("-", f"{_SITE}/item/", *_REFERERS), code), numbers
+    texts = (shape.missing, *map(shape.escape, (f"{_SITE}/item/", *_REFERERS)))
+    return pc.binary_join_element_wise(_taken(texts, code), numbers, "")
 
 
 def _agents(clients: Ints, crawled: Bools, profile: Profile, quoted: Bools) -> pa.Array:
     """A visitor has one browser: every so many has a rare one, the others share the common ones."""
     every = max(1, round(profile.addresses / profile.agents))
-    chance = (_mix(clients + 2**33) >> np.uint64(11)).astype(np.float64) / 2.0**53
+    chance = (mix(clients + 2**33) >> np.uint64(11)).astype(np.float64) / 2.0**53
     shared = len(CRAWLERS) + _draw(_zipf(len(COMMON)), chance)
     fixed = len(CRAWLERS) + len(COMMON) + 1
     code = np.where(clients % every == 0, fixed + clients // every, shared)
     code = np.where(quoted, fixed - 1, np.where(crawled, clients % len(CRAWLERS), code))
     distinct, codes = np.unique(code, return_inverse=True)
-    texts = (*CRAWLERS, *COMMON, QUOTED.replace(r"\x", profile.shape.escape))
-    return _taken([texts[n] if n < fixed else rare(n - fixed) for n in distinct.tolist()], codes)
+    texts = (*CRAWLERS, *COMMON, QUOTED)
+    said = [texts[n] if n < fixed else rare(n - fixed) for n in distinct.tolist()]
+    return _taken([profile.shape.escape(text) for text in said], codes)

@@ -7,22 +7,39 @@ import json
 import re
 import sys
 from argparse import ArgumentTypeError
+from dataclasses import replace
 from datetime import date, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import blake3
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks import floor, ingest, inputs, measure, mmanon, peers, plot, stages, suite
+from benchmarks import (
+    floor,
+    formats,
+    ingest,
+    inputs,
+    measure,
+    mmanon,
+    peers,
+    plot,
+    stages,
+    suite,
+    traffic,
+)
 from benchmarks.corpus import DAYS, Corpus, size_of, statistics, write
-from benchmarks.traffic import PROFILES
-from logscrub.formats.catalogue import resolve
+from benchmarks.shapes import SHAPES
+from benchmarks.traffic import NEVER, PROFILES
+from logscrub.formats import parse
+from logscrub.formats.catalogue import names, resolve
+from logscrub.formats.choice import choose
 from logscrub.formats.lines import lines_of, split
-from logscrub.schema import Block
+from logscrub.schema import Block, Parsed, Raw
 
 END = date(2026, 3, 4)
 SIZE = 24_000_000
@@ -220,6 +237,110 @@ def test_profiles_are_in_their_format(name: str, tmp_path: Path) -> None:
     assert (found.rows, len(found.rejects)) == (log.lines - log.broken, log.broken)
 
 
+_FEW = np.arange(4_500) // 10
+"""When the lines of a short log were written: enough of them for each rare kind of line."""
+
+
+def _in_shape(name: str) -> tuple[str, Parsed]:
+    """What a log in a shape is detected as, and its rows."""
+    shape = SHAPES[name]
+    profile = replace(PROFILES["typical"], broken_every=NEVER, shape=shape)
+    lines = bytes(traffic.chunk(profile, 0, _FEW, seed=1, first=END))
+    data = shape.head.encode() + lines
+    found = choose(data[:1_048_576], "auto").format
+    read = found if shape.format == "auto" else resolve(shape.format)
+    assert read is not None
+    parsed = parse(Block.of(data, offset=0), read, frozenset(Raw), zone="UTC")
+    assert (parsed.rows, len(parsed.rejects)) == (
+        len(_FEW) - profile.unreadable(len(_FEW)),
+        profile.unreadable(len(_FEW)),
+    )
+    return found.name if found else "", parsed
+
+
+@pytest.fixture(scope="module")
+def combined() -> dict[Raw, list[Any]]:
+    return _values(_in_shape("combined")[1])
+
+
+def _values(parsed: Parsed) -> dict[Raw, list[Any]]:
+    """Columns without what formats spell in ways of their own."""
+    out = {raw: column.to_pylist() for raw, column in parsed.columns.items()}
+    out[Raw.TIME] = [at.replace(microsecond=0) for at in out[Raw.TIME]]
+    out[Raw.ADDRESS] = [
+        re.sub(r"^\[(.*)\](:\d+)?$|^([^:]*):\d+$", r"\1\3", at) for at in out[Raw.ADDRESS]
+    ]
+    # a request that nobody can read has no method, or a strange one
+    out[Raw.METHOD] = [method or None for method in out[Raw.METHOD]]
+    if Raw.PROTOCOL in out:
+        out[Raw.PROTOCOL] = [protocol or None for protocol in out[Raw.PROTOCOL]]
+    out[Raw.PATH] = [path and re.sub("^https://[^/]*", "", path) for path in out[Raw.PATH]]
+    return out
+
+
+def test_every_format_is_written() -> None:
+    """No format of the catalogue is left out."""
+    assert set(names()) <= {shape.format for shape in SHAPES.values()}
+
+
+@pytest.mark.parametrize("name", sorted(SHAPES))
+def test_formats_tell_of_the_same_requests(name: str, combined: dict[Raw, list[Any]]) -> None:
+    """Whatever the format, every line is a row with the same values, and detected for what it is."""
+    detected, parsed = _in_shape(name)
+    assert detected == {"auto": "json", SHAPES["escape_json"].format: ""}.get(
+        SHAPES[name].format, SHAPES[name].format
+    )
+    found = _values(parsed)
+    if parsed.rows < len(_FEW):
+        # the lines that cannot be told in this format
+        kept = [agent is None or '"' not in agent for agent in combined[Raw.AGENT]]
+        combined = {
+            raw: [value for value, keep in zip(values, kept, strict=True) if keep]
+            for raw, values in combined.items()
+        }
+    # IIS writes a plus for a blank, which cannot be told from a plus; Envoy's JSON has no referer
+    unlike = {"iis": {Raw.AGENT, Raw.REFERER}, "envoy_json": {Raw.REFERER}}.get(name, set())
+    same = found.keys() & combined.keys() - unlike
+    assert {Raw.TIME, Raw.ADDRESS, Raw.STATUS, Raw.PATH, Raw.QUERY} <= same
+    for raw in same:
+        assert found[raw] == combined[raw], raw
+
+
+def test_formats_case(tmp_path: Path) -> None:
+    """A small run of one format: its rows are checked, and there is a ratio; a wrong count of rows is found."""
+    results = tmp_path / "results"
+    formats.main(
+        [
+            "--size",
+            "1MB",
+            "--runs",
+            "1",
+            "--only",
+            "squid_common",
+            "--work",
+            str(tmp_path),
+            "--results",
+            str(results),
+        ]
+    )
+    text, document = (results / "formats.md").read_text(), (results / "formats.json").read_text()
+    (found,) = json.loads(document)["formats"].values()
+    assert found["ratio"] > 0 < found["work_ratio"]
+    assert found["detected"] == found["format"] == "squid_common"
+    assert "| `squid_common` |" in text
+    assert str(tmp_path) not in text + document
+    log = formats.make("common", tmp_path, 100_000)
+    wrong = replace(log, corpus=replace(log.corpus, lines=log.corpus.lines + 1))
+    with pytest.raises(SystemExit, match="common: lines, rows"):
+        formats.run_one(wrong, tmp_path, "security-12m")
+
+
+def test_formats_profile(capsys: pytest.CaptureFixture[str]) -> None:
+    """`formats --profile` prints a table for each format."""
+    assert formats.main(["--profile", "--size", "1MB", "--only", "aws_elb"]) == 0
+    assert "| fields of each line |" in capsys.readouterr().out
+
+
 def test_profiles_differ_as_they_say(tmp_path: Path) -> None:
     """A botnet has an address for every second line, an attack lines of a kilobyte, a tenth of them broken."""
     botnet = tmp_path / "botnet"
@@ -331,7 +452,7 @@ def test_profile_is_an_option_of_ingest(tmp_path: Path, capsys: pytest.CaptureFi
 def test_stages(tmp_path: Path, log: Path) -> None:
     """The shares of the stages add up, and everything is put back."""
     before = [getattr(of, name) for _, of, name in stages.STAGES]
-    table = stages.table(log, tmp_path, "typical", policy="security-12m")
+    table = stages.table(log, tmp_path, resolve("combined"), policy="security-12m")
     assert [getattr(of, name) for _, of, name in stages.STAGES] == before
     shares = [int(share) for share in re.findall(r"\| (-?\d+) % \|", table)]
     assert 90 <= sum(shares) <= 110

@@ -156,7 +156,7 @@ def test_both_readers_agree(texts: list[str]) -> None:
     tokens = of.fields[0].time
     block = Block.of("".join(f"{text} 200\n" for text in texts).encode(), offset=0)
     found = split(lines_of(block), of)
-    parts, bad = instants._parts(found.data, found.starts[0], found.ends[0], tokens)
+    parts, bad = instants._parts(found.data, found.starts[0], found.ends[0], tokens, certain=True)
     for i, text in enumerate(texts):
         one = stamps.read(text.encode(), tokens) or stamps.read(text[1:-1].encode(), tokens)
         assert bad[i] == (one is None)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from logscrub.formats import numbers, targets, unescape
+from logscrub.formats import numbers, ports, targets, unescape
 from logscrub.formats.instants import instants
 from logscrub.formats.layout import LAST, Role
 from logscrub.formats.lexicons import Lexicons
@@ -70,7 +70,10 @@ def columns_of(
     for i, raws in _texts_of(layout, wanted):
         derive = partial(_texts, layout=layout, i=i, wanted=raws)
         key = (layout, i, *raws)
-        texts = lexicons.texts(key, found.data, found.starts[i], found.ends[i], derive)
+        at = found.starts[i], found.ends[i]
+        if Raw.ADDRESS in raws:
+            at = ports.cut(found.data, *at)
+        texts = lexicons.texts(key, found.data, *at, derive)
         for raw, (column, lexicon) in texts.items():
             columns[raw], known[raw] = column, lexicon
     return found, Parsed(found.rows, columns, rejects, found.blanks, known)

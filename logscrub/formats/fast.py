@@ -185,7 +185,8 @@ def _read_line(
             if stop < 0:
                 stop = _stamp_end(base, at, end, code, pc)
             good = stop >= 0 and _stands(base, stop, end, code, literal)
-            if not good and flags & MOVES:
+            # where digits end the stamp it can end nowhere else, however many of them there are
+            if not good and flags & MOVES and (stop < 0 or _is_digit(byte(base, stop))):
                 return DOUBT
         elif kind == QUOTED and escaped:
             stop = _quote(base, start, at, end)

@@ -93,8 +93,7 @@ def _read(
         if tokens == ("%auto",):
             return _of_any_spelling(data, starts[n], ends[n], zone)
         # only what `scan` found has the shape of its tokens for certain
-        read = _parts_of_any_shape if layout.paths else _parts
-        more, wrong = read(data, starts[n], ends[n], tokens)
+        more, wrong = _parts(data, starts[n], ends[n], tokens, certain=not layout.paths)
         parts = more | parts
         bad |= wrong
     local, wrong = _epoch(parts) if "epoch" in parts else _calendar(parts, count)
@@ -118,16 +117,24 @@ def _of_any_spelling(
     return np.where(bad, 0, result), bad
 
 
-def _parts_of_any_shape(
-    data: Bytes, starts: Places, ends: Places, tokens: tuple[str, ...]
-) -> tuple[Parts, Mask]:
-    rows, values = distinct(data, starts, ends)
-    found, wrong = _read_slowly(values.to_pylist(), tokens)
-    return {name: column[rows] for name, column in found.items()}, wrong[rows]
+def _has_shape(text: Table, fixed: stamps.Shape) -> Mask:
+    """Which time stamps are digits and literals where the shape has them; none where it has more than that."""
+    good = np.ones(len(text), np.bool_)
+    for token, at in fixed.places:
+        count = stamps.DIGITS.get(token, 0)
+        if count:
+            good &= (text[:, at : at + count] - np.uint8(0x30) < 10).all(axis=1)
+        elif token[0] == "%":
+            good[:] = False
+        else:
+            good &= (text[:, at : at + len(token)] == np.frombuffer(token.encode(), np.uint8)).all(
+                axis=1
+            )
+    return good
 
 
 def _parts(
-    data: Bytes, starts: Places, ends: Places, tokens: tuple[str, ...]
+    data: Bytes, starts: Places, ends: Places, tokens: tuple[str, ...], *, certain: bool
 ) -> tuple[Parts, Mask]:
     """Each part of the time stamps, and which rows hold a name or offset there is none of."""
     fixed = stamps.shape(tokens)
@@ -145,6 +152,8 @@ def _parts(
             parts["offset"] = _offsets(text, fixed.width, width - fixed.width, bad)
         expected = width - fixed.width
         usual = np.isin(expected, (1, 5, 6)) if fixed.zone else expected == 0
+        if not certain:
+            usual &= False if fixed.zone else _has_shape(text, fixed)
         slow = np.flatnonzero(~usual)
     if len(slow):
         rows, values = distinct(data, starts[slow], ends[slow])

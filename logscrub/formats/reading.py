@@ -112,7 +112,7 @@ def _in_turn(lines: Lines, layouts: Sequence[Layout]) -> list[tuple[Layout, Spli
         again = found.rejects.reasons == _STRUCTURE
         goes_on = i + 1 < len(layouts) and bool(again.any())
         if goes_on:
-            lines = lines.of(np.isin(lines.offsets, found.rejects.offsets[again]))
+            lines = lines.of(np.searchsorted(lines.offsets, found.rejects.offsets[again]))
             found = replace(found, rejects=_of(found.rejects, ~again))
         # a layout of which there is nothing to tell is left out, unless it is the last hope
         if found.rows or len(found.rejects) or found.blanks or not (goes_on or out):
