@@ -32,7 +32,7 @@ crash: .venv/dev
 mutation: .venv/dev
 	$(BIN)/python tests/mutations.py
 
-# ten minutes for each of nine families of formats; FUZZ_ARGS=--guided lets atheris choose, where it is installed
+# ten minutes for each of nine families of formats
 fuzz: .venv/dev
 	$(BIN)/python tests/fuzz.py all --seconds 600 $(FUZZ_ARGS)
 

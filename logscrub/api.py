@@ -157,7 +157,9 @@ def _batches(
         if choice.format is None:
             raise FormatError(choice.refusal, hint=choice.hint)
         work = Scrubbing(choice.format, transform, timezone, "", keys or Path(), datetime.now(UTC))
-        found = blocks(itertools.chain([first], chunks), hold=hold(choice.format))
+        found = blocks(
+            itertools.chain([first], chunks), hold=hold(choice.format), headed=choice.format.headed
+        )
         for parsed, table in scrubbed(found, work):
             tally.add(parsed, table.newest_ms)
             yield from table.table.cast(COLUMNS).to_batches()

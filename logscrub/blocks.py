@@ -37,6 +37,7 @@ class Splitter:
     Attributes:
         hold: Told whole lines, says how many bytes at their end have to wait for those that follow, because they are
             parts of one line.
+        headed: Whether the lines are those of a W3C log.
     """
 
     def __init__(
@@ -48,9 +49,8 @@ class Splitter:
         header: bytes = b"",
     ) -> None:
         self.hold: Callable[[bytes], int] | None = None
+        self.headed = bool(header)
         self._header = header
-        self._blank = not offset
-        self._commented = bool(header)
         self._size = size
         self._dropped = dropped
         self._start = offset
@@ -135,11 +135,7 @@ class Splitter:
             self._parts, self._has_line = rest, False
             return None
         block = Block.of(*whole, offset=self._start, overlong=self._rejects(), header=self._header)
-        if self._blank:
-            # whether the source begins with a `#` line, blank ones apart
-            begin = block.padded[: block.size].lstrip(_MARK + b" \t\r\n")[:1]
-            self._blank, self._commented = not begin, begin == b"#"
-        if self._commented:
+        if self.headed:
             self._header = last_header(block.data, self._header)
         self._parts = rest
         self._start += block.size
@@ -209,6 +205,7 @@ def blocks(
     size: int = BLOCK_SIZE,
     final: bool = True,
     hold: Callable[[bytes], int] | None = None,
+    headed: bool = False,
 ) -> Iterator[Block]:
     """Cut a stream of bytes into blocks of whole lines.
 
@@ -218,12 +215,13 @@ def blocks(
         size: Bytes a block aims at.
         final: Whether an unterminated last line counts as a line.
         hold: As `Splitter.hold`.
+        headed: As `Splitter.headed`.
 
     Yields:
         Blocks that follow one another without gap.
     """
     splitter = Splitter(offset, size=size)
-    splitter.hold = hold
+    splitter.hold, splitter.headed = hold, headed
     for chunk in chunks:
         splitter.push(chunk)
         if splitter.pending >= size and (block := splitter.take()):

@@ -75,6 +75,7 @@ def test_an_unfinished_line_waits_unless_it_is_the_end() -> None:
 def test_the_header_that_rules() -> None:
     """Blocks know the last `#Fields:` line before them, however the lines arrive; other files have none."""
     splitter = Splitter()
+    splitter.headed = True
     found = []
     for line in (
         b"\n",
@@ -89,7 +90,9 @@ def test_the_header_that_rules() -> None:
         assert block is not None
         found.append(block.header)
     assert found == [b"", b"", b"", b"#Fields: a", b"#Fields: a", b"#Fields: b"]
-    assert [block.header for block in blocks([b"x\n#Fields: a\n", b"1\n"], size=1)] == [b"", b""]
+    for headed, header in ((True, b"#Fields: a"), (False, b"")):
+        parts = blocks([b"x\n#Fields: a\n", b"1\n"], size=1, headed=headed)
+        assert [block.header for block in parts] == [b"", header]
 
 
 def test_held_back_lines_are_not_given_up() -> None:

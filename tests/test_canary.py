@@ -98,7 +98,15 @@ CUSTOM: Final = {
     "none": 'escape=none $http_x_forwarded_for|$remote_addr|$time_iso8601|$request_uri|$args|$status|"$http_user_agent"',
     "apache": '%V %a %l %u %t "%m %U%q %H" %>s %B "%{Referer}i" "%{User-Agent}i" "%{Cookie}i" "%{X-Forwarded-For}i" "%f"',
 }  # fmt: skip
-PLAIN: Final = ("combined", "common", "combinedio", "vhost_combined", "vhost_combined_no_port", "vhost_common", "main")
+PLAIN: Final = (
+    "combined",
+    "common",
+    "combinedio",
+    "vhost_combined",
+    "vhost_combined_no_port",
+    "vhost_common",
+    "main",
+)
 FORMATS: Final = {**{name: name for name in PLAIN}, **CUSTOM}
 
 

@@ -557,24 +557,31 @@ def test_the_commands_of_the_page_work(tmp_path: Path, call: str) -> None:
     """Each one runs as written, with the paths of a server replaced, until it is told to stop."""
     (tmp_path / "nginx").mkdir()
     (tmp_path / "nginx" / "access.log").write_bytes(lines(*range(5)))
+    fields = b"#Fields: date time c-ip cs-method cs-uri-stem sc-status\n"
+    with gzip.open(tmp_path / "u_ex261121.log.gz", "wb") as file:
+        file.write(fields + b"2026-11-21 10:00:00 192.0.2.7 GET / 200\n")
     shell = (
         call.replace("/var/log", str(tmp_path))
         .replace("/var/lib/logscrub", str(tmp_path / "out"))
         .replace("/run/logscrub", str(tmp_path))
         .replace("/var/lib/haproxy/logscrub", str(tmp_path))
         .replace("tail -F", "cat")
+        .replace("goaccess --log-format=COMBINED -", "tee scrubbed.log")
         .replace("logscrub ", "timeout --preserve-status --signal TERM 6 logscrub ", 1)
     )
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["sh", "-c", shell],
+        cwd=tmp_path,
         env={**os.environ, "PATH": path},
         capture_output=True,
         check=False,
         timeout=60,
     )
     assert done.returncode == 0, done.stderr.decode()
-    assert count(tmp_path / "out") == (0 if "--listen" in call else 5)
+    if "filter" in call:
+        assert ".0 " in (tmp_path / "scrubbed.log").read_text(encoding="utf-8")
+    assert count(tmp_path / "out") == (0 if "--listen" in call or "filter" in call else 5)
 
 
 def test_the_page_has_commands() -> None:

@@ -16,6 +16,11 @@ from fuzz_engine import failure, fuzz, minimised, mutated, watched
 from fuzz_families import FAMILIES
 from fuzz_found import FOUND
 
+from logscrub.formats import parse
+from logscrub.formats.catalogue import named
+from logscrub.formats.lexicons import Lexicons
+from logscrub.schema import Block, Raw
+
 STEPS = int(os.environ.get("LOGSCRUB_FUZZ", "150"))
 
 
@@ -34,7 +39,19 @@ def test_whatever_the_bytes(name: str) -> None:
 def test_what_was_found(what: str) -> None:
     """It does not come back."""
     name, data = FOUND[what]
+    begin = time.process_time()
     FAMILIES[name].check(data, 2)
+    assert time.process_time() - begin < 5
+
+
+def test_headers_cost_no_memory() -> None:
+    """What is remembered of values does not grow with the number of `#Fields` lines, of which a log may have any."""
+    lexicons = Lexicons()
+    line = b"#Fields: date time c-ip cs-uri cs(User-Agent) x-%d\n2026-11-22 02:30:01 203.0.113.7 /a curl -\n"
+    data = b"".join(line % i for i in range(50))
+    parsed = parse(Block.of(data, offset=0), named("w3c"), frozenset(Raw), lexicons=lexicons)
+    assert parsed.rows == 50
+    assert len(lexicons._fields) < 10
 
 
 # ---- the fuzzer finds things

@@ -107,9 +107,8 @@ def _say(sample: bytes, found: Detection) -> None:
     )
     out(f"evidence    {fits}; {other}")
     if guess:
-        mapping = evidence.mapping(guess)
-        out(f"\n# save this as FILE.toml, correct it, and name it: --format FILE.toml\n{mapping}"
-            if mapping else "\nThe mapping is not shown: a key of the objects may be data itself.")  # fmt: skip
+        out("\n# save this as FILE.toml, correct it, and name it: --format FILE.toml")
+        out(evidence.mapping(guess))
 
 
 _GUESSED = "somebody's own JSON; what its keys mean was guessed from what they are called"

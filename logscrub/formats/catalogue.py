@@ -26,6 +26,7 @@ _KEYS: Final = frozenset(
 )  # fmt: skip
 ERROR_LOGS: Final = ("nginx-error", "apache-error")
 """Formats that `filter` alone reads."""
+_TEXTS: Final = ("about", "origin", "escape", "zone", "name")
 _STRINGS: Final = ("nginx", "apache", "line")
 _MOST: Final = 65_536
 """Bytes of the longest file that describes a format."""
@@ -109,6 +110,12 @@ def _entry(name: str, table: dict[str, Any]) -> Entry:
             hint="one of nginx, apache, line, json",
         )
     (way,) = ways
+    wrong = [key for key in _TEXTS if not isinstance(table.get(key, ""), str)]
+    if wrong or not table[way]:
+        raise FormatError(
+            f"{(wrong or ways)[0]} of the format {name} is not a text, or there is nothing in it",
+            hint="docs/formats.md has an example",
+        )
     strings: tuple[str, ...] = ()
     if way == "w3c":
         format_ = Format(name, headed=True)
@@ -212,7 +219,7 @@ def _from_file(path: Path) -> Format:
             f"{path}: cannot be read ({error.strerror})",
             hint="name a TOML file that describes a format",
         ) from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError, AttributeError):
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError, TypeError, AttributeError):
         raise FormatError(
             f"{path}: is not a TOML file with the keys of a format",
             hint="docs/formats.md has an example",

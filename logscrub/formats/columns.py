@@ -69,7 +69,9 @@ def columns_of(
     lexicons = lexicons or Lexicons()
     for i, raws in _texts_of(layout, wanted):
         derive = partial(_texts, layout=layout, i=i, wanted=raws)
-        key = (layout, i, *raws)
+        one = layout.fields[i]
+        # all that the texts depend on; by layout there would be as many as a W3C log has headers
+        key = (one.keeps, one.name == LAST, layout.escape, *raws)
         at = found.starts[i], found.ends[i]
         if Raw.ADDRESS in raws:
             at = ports.cut(found.data, *at)

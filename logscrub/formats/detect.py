@@ -15,11 +15,11 @@ import numpy as np
 from logscrub.formats import jsonl, plausible, shapes, w3c
 from logscrub.formats.catalogue import named, names
 from logscrub.formats.jsonmap import guess
-from logscrub.formats.layout import Format
+from logscrub.formats.layout import Format, Kind
 from logscrub.formats.lines import lines_of, split
 from logscrub.formats.reading import taken_apart
 from logscrub.formats.wrappers import unwrap, which
-from logscrub.schema import HEADER, Block
+from logscrub.schema import HEADER, Block, Raw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +36,8 @@ _FIRST: Final = 20
 """Lines of which a format has to read one, to be tried on the others."""
 ENOUGH: Final = 0.8
 """Share of the lines that a format has to read."""
+_HOSTS: Final = 0.2
+"""Share of the lines that have a host, in a format where they should; lighttpd has none for bad requests."""
 _DEEPEST: Final = 3
 """Wrappers around one another."""
 
@@ -95,7 +97,10 @@ def detect(sample: bytes, count: int = SAMPLE_LINES) -> Detection:
 
 def _detect(lines: list[bytes], deepest: int) -> Detection:
     if any(line.startswith(HEADER) for line in lines):
-        return _headed(lines)
+        headed = _headed(lines)
+        # a client can write such a line where a line begins with what it sent
+        if headed.format or lines[0].startswith(b"#"):
+            return headed
     # not at the start of a source: a byte order mark tells no format
     block = Block.of(b"\n".join(lines), offset=1)
     found = lines_of(block)
@@ -157,7 +162,19 @@ def _of_text(lines: list[bytes], waiting: Lines) -> list[_Candidate]:
     formats = [one for one in map(named, names()) if one.layouts and not one.layouts[0].paths]
     few = waiting.of(np.arange(min(_FIRST, len(waiting))))
     first = [one for one in formats if any(split(few, layout).rows for layout in one.layouts)]
-    return [_candidate(one, lines, waiting) for one in first or formats]
+    tried = [_candidate(one, lines, waiting) for one in first or formats]
+    return [one for one in tried if _has_hosts(one)]
+
+
+def _has_hosts(candidate: _Candidate) -> bool:
+    """Whether a format that has a host in front, or in the place of the ident, finds one often enough."""
+    bare = any(
+        one.keeps is Raw.SITE and one.kind is not Kind.QUOTED
+        for layout in candidate.format.layouts
+        for one in layout.fields
+    )
+    hosts = sum(spans is not None and str(Raw.SITE) in spans for spans in candidate.spans)
+    return not bare or hosts >= _HOSTS * candidate.count
 
 
 def _of_json(lines: list[bytes], waiting: Lines) -> list[_Candidate]:

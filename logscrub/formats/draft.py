@@ -72,6 +72,10 @@ def assemble(
         FormatError: No field, no complete time (unless not required), a line break, or fields that
             touch.
     """
+    if any(isinstance(piece, bytes) and (b"\n" in piece or b"\r" in piece) for piece in pieces):
+        raise FormatError(
+            "the format has a line break in it", hint="one request has to be one line of the log"
+        )
     line = _believable(_join_targets(_join_literals(pieces)))
     line = _settle_times(_join_times(_settle(line)))
     line = _join_dropped(line)
@@ -82,10 +86,6 @@ def assemble(
         _field(draft, quoted=quoted, after=after)
         for draft, quoted, after in zip(drafts, inside, literals[1:], strict=True)
     )
-    if any(b"\n" in literal or b"\r" in literal for literal in literals):
-        raise FormatError(
-            "the format has a line break in it", hint="one request has to be one line of the log"
-        )
     return Layout(name, literals, fields, escape, zoned, zone)
 
 
@@ -243,6 +243,7 @@ def _join_dropped(line: list[Piece]) -> list[Piece]:
     $upstream_status` with lists in both), and need not be.
     """
     out: list[Piece] = []
+    closed = _closed(line)
     for at, piece in enumerate(line):
         # out ends with … run, literal and the piece comes behind, or it touches the run.
         if isinstance(piece, Draft) and _loose(piece):
@@ -253,7 +254,7 @@ def _join_dropped(line: list[Piece]) -> list[Piece]:
                 isinstance(run, Draft)
                 and isinstance(gap, bytes)
                 and _loose(run)
-                and (touching or (run.kind is Kind.FREE and _closed(line, at)))
+                and (touching or (run.kind is Kind.FREE and closed[at]))
                 and b'"' not in gap
             ):
                 del out[-1 if touching else -2 :]
@@ -264,18 +265,18 @@ def _join_dropped(line: list[Piece]) -> list[Piece]:
     return out
 
 
-def _closed(line: list[Piece], at: int) -> bool:
-    """Whether the end of a run of dropped fields is certain: the line's, a quote, or a time.
+def _closed(line: list[Piece]) -> list[bool]:
+    """For each piece whether the end of a run of dropped fields there is certain: the line's, a quote, or a time.
 
     Another field could begin at any of the literals within the run.
     """
-    for piece in line[at:]:
+    closed = [True]
+    for piece in reversed(line):
         if isinstance(piece, bytes):
-            if b'"' in piece:
-                return True
-        elif not _loose(piece):
-            return piece.kind is Kind.TIME
-    return True
+            closed.append(b'"' in piece or closed[-1])
+        else:
+            closed.append(closed[-1] if _loose(piece) else piece.kind is Kind.TIME)
+    return closed[::-1]
 
 
 def _loose(draft: Draft) -> bool:

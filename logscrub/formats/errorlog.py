@@ -1,10 +1,8 @@
 """Lines of the error logs of nginx and Apache, without what clients wrote into them.
 
-A line is built anew from what is understood of it: time, level, process, numbers, words from closed
-lists, and the fixed text of messages that a table knows. Whatever stands between becomes a name in
-braces, `{path}`. Of the rest only a configured server name is kept as it is written, and client
-addresses as the caller shows them. So it does not matter what a forged line claims to be: nginx
-writes quotes and line ends of a request as they are.
+A line is built anew from what is understood of it: time, level, process, numbers, closed lists of words, and fixed
+texts of messages. What stands between becomes a name in braces, `{path}`. Only a configured server name is kept as it
+is, and client addresses as the caller shows them; so it does not matter what a forged line claims to be.
 """
 
 from __future__ import annotations
@@ -25,8 +23,9 @@ if TYPE_CHECKING:
 
 _ADDRESS: Final = "\0"
 """Stands before and after an address until it is masked; nothing else that is kept holds it."""
-_CUT: Final = 2000
-"""nginx cuts a line at 2,048 bytes, so the fields of a longer one may be a part of its message."""
+_CUT: Final = (
+    2000  # nginx cuts a line at 2,048 bytes: fields of a longer one may be a part of its message
+)
 _MOST_NAME: Final = 253
 _HOST: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_*")
 _HEX: Final = frozenset("0123456789ABCDEF")
@@ -327,9 +326,10 @@ def _digits(text: str, most: int = 20) -> bool:
 
 def _is_name(text: str) -> bool:
     """Whether it is a configured name, or none; never an address, nor a name that is made of one."""
-    numbers = [label.isdigit() for label in text[:_MOST_NAME].replace("-", ".").split(".")]
-    holds_address = any(all(numbers[i : i + 4]) for i in range(max(len(numbers) - 3, 1)))
-    return len(text) <= _MOST_NAME and _HOST.issuperset(text) and not holds_address
+    at = text[:_MOST_NAME].replace("-", ".").split(".")
+    fours = zip(at, at[1:], at[2:], at[3:], strict=False)
+    made = [all(map(str.isdigit, (a[-1:], b, c, d[:1]))) for a, b, c, d in fours]
+    return len(text) <= _MOST_NAME and _HOST.issuperset(text) and not any(made)
 
 
 def _masked(text: str, *, ported: bool = False) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from logscrub.formats.catalogue import named, names
 from logscrub.formats.choice import judgeable
@@ -98,28 +97,21 @@ def _read_by(block: Block, format: Format) -> Iterator[tuple[int, Reading]]:  # 
             yield int(found.lines.offsets[row]), reading
 
 
-_PLAIN: Final = re.compile(r"[@_A-Za-z][A-Za-z_-]{0,39}[0-9]{0,2}")
-"""What the name of a key looks like; addresses, mail addresses, tokens and sentences do not."""
-
-
 def guessed(format: Format) -> Layout | None:  # noqa: A002 — as above
     """The layout whose mapping was guessed, if the format is such a one."""
     return format.layouts[0] if format.name.rpartition("/")[2] == GUESSED else None
 
 
-def mapping(layout: Layout) -> str | None:
+def mapping(layout: Layout) -> str:
     """A guessed mapping as the text of a TOML file, for `--format FILE.toml`.
+
+    It can be shown: keys of objects may be data, but `guess` takes only those that it knows.
 
     Args:
         layout: Of JSON.
-
-    Returns:
-        None when a key is not plainly a name: keys of objects may be data.
     """
     lines = []
     for field, places in zip(layout.fields, layout.paths, strict=True):
-        if not all(_PLAIN.fullmatch(key) or key == "0" for place in places for key in place):
-            return None
         listed = [place(one) for one in places]
         value = json.dumps(listed[0] if len(listed) == 1 else listed)
         lines.append(f"{field.name} = {value}\n")

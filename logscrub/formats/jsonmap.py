@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from logscrub.errors import FormatError
 from logscrub.formats.draft import Draft, settle
+from logscrub.formats.jsonfast import DEEPEST
 from logscrub.formats.layout import Escape, Field, Kind, Layout, Role
 from logscrub.formats.notation import ANY_TIME, FIELDS
 from logscrub.formats.times import tokens
@@ -46,6 +47,23 @@ _ALIASES: Final[dict[str, str]] = {
 """What people call the fields of their own JSON formats, the commonest first."""
 NEEDED: Final = ("time", "address", "status")
 """Without these a mapping is no guess worth taking."""
+_ASKED: Final = frozenset({"request", "target", "method"})
+"""One of these tells an access log from other logs with times, addresses and codes."""
+_PARENTS: Final = frozenset(
+    {
+        "http",
+        "request",
+        "req",
+        "response",
+        "res",
+        "url",
+        "client",
+        "source",
+        "httprequest",
+        "headers",
+    }
+)
+"""Keys of objects in which the names are those of an access log."""
 
 
 def compile_json(mapping: Mapping[str, Any], *, name: str, zone: str = "") -> Layout:
@@ -65,12 +83,17 @@ def compile_json(mapping: Mapping[str, Any], *, name: str, zone: str = "") -> La
     for field, places in mapping.items():
         drafts.append(_draft(field))
         listed = [places] if isinstance(places, str) else places
-        if not isinstance(listed, list) or not all(isinstance(one, str) and one for one in listed):
+        texts = isinstance(listed, list) and all(isinstance(one, str) and one for one in listed)
+        if not listed or not texts:
             raise FormatError(
                 f"the place of {field} is not a text or a list of texts",
                 hint='write it as "request.uri" or ["uri", "path"]',
             )
         paths.append(tuple(_path(one) for one in listed))
+        if max(map(len, paths[-1])) > DEEPEST:
+            raise FormatError(
+                f"the place of {field} is too deep", hint=f"at most {DEEPEST} keys lead to a value"
+            )
     settled = settle(drafts)
     kept = [(draft, place) for draft, place in zip(settled, paths, strict=True) if draft.keeps]
     timed = {draft.name for draft, _ in kept} & _TIMES.keys()
@@ -119,14 +142,16 @@ def guess(paths: Iterable[Path]) -> Layout | None:
     """
     by_name: dict[str, Path] = {}
     for path in sorted(paths, key=len):
-        by_name.setdefault(path[-1].lower(), path)
+        # other keys may be data, and below them the same word mostly means something else
+        if {key.lower() for key in path[:-1]} <= _PARENTS:
+            by_name.setdefault(path[-1].lower(), path)
     found = {
         field: place(by_name[alias])
         for field, aliases in _ALIASES.items()
         for alias in [next((one for one in aliases.split() if one in by_name), "")]
         if alias
     }
-    if not all(field in found for field in NEEDED):
+    if not all(field in found for field in NEEDED) or _ASKED.isdisjoint(found):
         return None
     if "request" in found and "method" not in found:
         # the whole request is worth more than its middle

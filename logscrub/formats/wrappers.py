@@ -5,7 +5,7 @@ A wrapper may have broken a line into parts, which are joined here. What is insi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -65,7 +65,7 @@ class Inside:
         flags: What the line is, see `wrapfast`; 0 when it is not wrapped so.
     """
 
-    data: Bytes
+    data: Bytes = field(repr=False)
     starts: Places
     ends: Places
     streams: Ints

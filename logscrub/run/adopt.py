@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from logscrub.blocks import Splitter
 from logscrub.errors import FormatError, SourceError
 from logscrub.follow import begins_with, generations, is_generation, opened, seen
+from logscrub.formats import w3c
 from logscrub.identity import HEAD, Chain
 from logscrub.run.following import (
     Followed,
@@ -292,7 +293,7 @@ def _follow(state: Following, one: Input, source: Source | None, before: Seen) -
         )  # fmt: skip
         if source:
             chain, lines = Chain(job.instance), Splitter()
-            headed = b"".join(tail.before(1)) == b"#"
+            headed = lines.headed = source.format == w3c.NAME
             for data in _alive(state, tail.before(source.position)):
                 chain.update(data)
                 if headed:

@@ -254,6 +254,7 @@ def _decide(
     if choice.format is not None:
         state.reads, state.head, state.told = choice.format, b"", now
         state.splitter.hold = hold(choice.format)
+        state.splitter.headed = choice.format.headed
         chosen(choice)
 
 

@@ -313,7 +313,7 @@ def _blocks(
 ) -> Iterator[Block]:
     """The whole lines of a file, up to where it is damaged; as `staging` takes them."""
     splitter = Splitter(dropped=dropped)
-    splitter.hold = hold(work.reads)
+    splitter.hold, splitter.headed = hold(work.reads), work.reads.headed
     is_whole = (
         opened.compression != "none" or work.now.timestamp() - opened.modified >= QUIET_SECONDS
     )

@@ -224,7 +224,7 @@ def missing(layout: Layout, i: int) -> bytes:
 
 def _no_value(layout: Layout, field: Field) -> bytes:
     """What stands in JSON outside of quotes where there is no value: nothing at all, as nginx has it, is no JSON."""
-    if layout.paths or field.keeps in (None, Raw.FORWARDED):
+    if layout.paths or (field.keeps in (None, Raw.FORWARDED) and field.kind is not Kind.NUMBER):
         return b"null"
     if field.kind is not Kind.NUMBER:
         return field.empty

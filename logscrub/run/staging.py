@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from logscrub.blocks import BLOCK_SIZE, Splitter
 from logscrub.errors import FormatError, LogscrubError, SourceError
-from logscrub.formats import hold
+from logscrub.formats import hold, w3c
 from logscrub.formats.choice import choose, judgeable
 from logscrub.identity import HEAD, Chain
 from logscrub.run.batch import Outcome, alarm, batch_of, source_after
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from logscrub.formats.choice import Choice
     from logscrub.formats.layout import Format
+    from logscrub.records import Source
     from logscrub.run.batch import Job
     from logscrub.schema import Block
     from logscrub.source import Input
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 SAMPLE = 2**20
 """Bytes of the first lines by which a format is judged; more when those tell nothing."""
 _FEW_LINES = 100
+_FIRST = 2**16
+"""Bytes at the start of a wrapped log that show what is in it."""
 QUIET_SECONDS = 60
 """A plain file untouched for so long is finished: its unterminated last line counts."""
 
@@ -91,6 +94,7 @@ def _stage(
             note = _KNOWN[found.verdict]
             return Outcome(path, "known", found.source.format, note=note, known=found.source.id)
         sample, damage = _sample(_skip(opened.chunks(), found.source.position))
+        sample = _before(opened, found.source) + sample
     start = found.source.position if found.source and not job.replace else 0
     choice = _choice(one, job, sample, damaged=damage is not None)
     if choice.format is None:
@@ -157,6 +161,29 @@ def _skip(chunks: Iterator[bytes], start: int) -> Iterator[bytes]:
             left = 0
 
 
+def _before(opened: Opened, source: Source) -> bytes:
+    """Lines of what is known that have to be seen to tell the format of those that are new."""
+    if source.format == w3c.NAME:
+        return _ruling(opened.chunks(), source.position) + b"\n"
+    if "/" not in source.format:
+        return b""
+    # of a wrapped log there may be nothing new but parts of lines
+    first = _sample(opened.chunks())[0]
+    return first[: first.rfind(b"\n", 0, _FIRST) + 1]
+
+
+def _ruling(chunks: Iterator[bytes], start: int) -> bytes:
+    """The `#Fields:` line that rules at a place."""
+    splitter = Splitter()
+    splitter.headed = True
+    for chunk in pieces(chunks, [start]):
+        splitter.push(chunk)
+        splitter.take(final=splitter.end >= start)
+        if splitter.end >= start:
+            break
+    return splitter.header
+
+
 @dataclass(slots=True)
 class _Reading:
     """One pass over the bytes of a file from `start` on."""
@@ -204,11 +231,12 @@ class _Reading:
         # the header that rules at the start stands somewhere before it
         begin = 0 if self.reads.headed else self.start
         splitter = Splitter(begin)
-        splitter.hold = hold(self.reads)
+        splitter.hold, splitter.headed = hold(self.reads), self.reads.headed
         for chunk in self._chained(limit, begin):
             splitter.push(chunk)
             if splitter.end == self.start:
-                splitter.take()
+                # a line without its end was a row of the run before
+                splitter.take(final=True)
                 continue
             block = splitter.take() if splitter.pending >= BLOCK_SIZE else None
             if block and block.offset >= self.start:

@@ -83,6 +83,7 @@ class Stream:
         self.committed = chain.length
         self.splitter = Splitter(chain.length, dropped=self._pass, header=header)
         self.splitter.hold = hold(self.reads) if self.reads else None
+        self.splitter.headed = bool(header) or bool(self.reads and self.reads.headed)
         self._header = header
 
     @property
@@ -132,7 +133,7 @@ class Stream:
             raise FormatError(f"{name}: {choice.refusal}", hint=choice.hint)
         # blank lines tell nothing: those that follow decide
         self.reads, self.decided = choice.format, choice.kind != "empty"
-        self.splitter.hold = hold(self.reads)
+        self.splitter.hold, self.splitter.headed = hold(self.reads), self.reads.headed
 
     def take(self, *, final: bool = False) -> Block | None:
         """The whole lines that wait, None when there is none; the first ones decide on the format.
@@ -151,9 +152,9 @@ class Stream:
             sample if judgeable(sample) else block.data,
             "standard input" if self.kind == "pipe" else self.path,
         )
-        if final or not self.splitter.hold:
+        if final or not (self.splitter.hold or self.splitter.headed):
             return block
-        # parts of a line at its end belong to what follows
+        # parts of a line at its end belong to what follows, and headers in it rule there
         self.splitter.put_back(block)
         return self.splitter.take()
 
