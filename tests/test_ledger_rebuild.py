@@ -179,6 +179,7 @@ def test_a_file_that_grew_before_the_rebuild_gives_its_rest(tmp_path: Path, out:
     assert one.position == len(lines(*range(40_000)) + b"garbage\n\n")
     assert ingest(out, log)["totals"] == {
         "lines": 30_000, "rows": 30_000, "blanks": 0, "rejects": {}, "segments": 1,
+        "formats": {"combined": 30_000},
     }  # fmt: skip
     assert numbers(out) == list(range(70_000))
 

@@ -255,7 +255,7 @@ def commands(path: Path) -> list[list[str]]:
     lines = [line for line in text.splitlines() if not re.match(r"\s*#(?!:)", line)]
     # In the cron file `logscrub umask` is the user's column, not a call.
     found = re.findall(
-        r"(?:^|[\s/])logscrub (?!umask )([a-z][^;>\"\n]*)", "\n".join(lines), re.MULTILINE
+        r"(?:^|[\s/])logscrub (?!umask )([a-z][^;>|\"\n]*)", "\n".join(lines), re.MULTILINE
     )
     return [shlex.split(call) for call in found]
 

@@ -11,6 +11,7 @@ import re
 import shutil
 import struct
 import subprocess
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ALL = os.environ.get("LOGSCRUB_CRASH") == "all"
-SYSTEMS: Final = {"ext4": ("mkfs.ext4", "-q", "-F"), "xfs": ("mkfs.xfs", "-q")}
+SYSTEMS: Final = {
+    "ext4": ("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0"),
+    "xfs": ("mkfs.xfs", "-q"),
+}
 SIZE: Final = 320 * 2**20
 """Bytes of a disk; xfs wants 300 MiB. The file behind it is sparse."""
 GOING_DOWN: Final = 0x8004587D
@@ -64,12 +68,25 @@ class Disk:
         self.mount()
 
     def unmount(self) -> None:
-        """Let go of it."""
+        """Let go of it, and of the device over its image: a second one beside it would read what the first has not written."""
         subprocess.run(["umount", self.path], check=True)
+        until = time.monotonic() + 10
+        while _devices(self.image) and time.monotonic() < until:
+            time.sleep(0.01)
 
     def sync(self) -> None:
         """Make durable what is there by now."""
         subprocess.run(["sync", "-f", self.path], check=True)
+
+
+def _devices(image: Path) -> str:
+    """The loop devices over a file; the last unmount lets go of them a moment later."""
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    command = ["losetup", "--associated", str(image)]
+    done = subprocess.run(
+        command, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+    )
+    return done.stdout
 
 
 @pytest.fixture

@@ -387,6 +387,9 @@ def running(server: Server, room: Path) -> Iterator[int]:
     conf.write_text(configured(server, room, port), encoding="utf-8")
     (room / "users.txt").touch()
     (room / "ok.txt").write_text("ok\n", encoding="utf-8")
+    for name in ("ok.txt", "users.txt"):
+        # whatever a test before has made of the umask
+        (room / name).chmod(0o644)
     program = shutil.which(server.program, path=PATH) or ""
     options = ["-e", room / "error.txt", "-c", conf] if server is NGINX else ["-X", "-f", conf]
     process = subprocess.Popen([program, *map(str, options)])
