@@ -96,7 +96,7 @@ def _stage(
         sample, damage = _sample(_skip(opened.chunks(), found.source.position))
         sample = _before(opened, found.source) + sample
     start = found.source.position if found.source and not job.replace else 0
-    choice = _choice(one, job, sample, damaged=damage is not None)
+    choice, damage = _choice(one, opened, job, sample, damage)
     if choice.format is None:
         if damage and not job.salvage:
             raise damage
@@ -110,15 +110,30 @@ def _stage(
     return _conclude(reading, found, head)
 
 
-def _choice(one: Input, job: Job, sample: bytes, *, damaged: bool) -> Choice:
+def _choice(
+    one: Input, opened: Opened, job: Job, sample: bytes, damage: SourceError | None
+) -> tuple[Choice, SourceError | None]:
+    """What reads the file, and the damage that was met before that was known."""
     wanted = job.format if one.format == "auto" else one.format
     choice = choose(sample, wanted, job.reads)
-    if choice.format is None and damaged:
+    if choice.format is None and (damage := damage or _damage(opened)):
         # damage spoils what follows it, so what comes before it decides
         first = b"\n".join(sample.split(b"\n", _FEW_LINES)[:_FEW_LINES]) + b"\n"
         early = choose(first, wanted, job.reads)
-        return early if early.format else choice
-    return choice
+        choice = early if early.format else choice
+    return choice, damage
+
+
+def _damage(opened: Opened) -> SourceError | None:
+    """Whether compressed data is damaged: a broken block may give much before its checksum tells."""
+    if opened.compression == "none":
+        return None
+    try:
+        for _ in opened.chunks():
+            pass
+    except SourceError as error:
+        return error
+    return None
 
 
 _KNOWN = {
